@@ -1,0 +1,148 @@
+// Package rule reads rule files into checked rules.
+//
+// It stands between the files that people write and match and engine, which work on what is checked here:
+//
+//	rules, errs := rule.Parse("rules/oci/oci-iam-user-created.yaml", data, rule.Options{})
+//
+// What it returns cannot be wrong inside: conditions are trees, durations are durations, expressions are parsed.
+package rule
+
+import (
+	"time"
+
+	"benthos-oci/plugins/internal/event"
+	"benthos-oci/plugins/internal/expr"
+)
+
+// Rule is one checked rule.
+type Rule struct {
+	ID             string
+	Title          string
+	Status         Status
+	Severity       Severity
+	Category       string
+	Description    string
+	Author         string
+	Date           string
+	References     []string
+	Tags           []string
+	DataSources    []string
+	FalsePositives []string
+	// Response says what the analyst does next.
+	Response []*Template
+	// Labels are copied to the incident and to the metadata of its message.
+	Labels map[string]string
+	Scope  Scope
+	// Window is W; 0 only where every step of When has its own `within`.
+	Window time.Duration
+	// Patterns are in the order of the file. A rule with one `match` has one pattern named "match".
+	Patterns []*Pattern
+	// When is the condition over the patterns; never nil.
+	When Node
+	// KeyNames are the aliases that every pattern's GroupBy gives a value for, in the order of the file. May be empty.
+	KeyNames []string
+	Incident Incident
+	// Exceptions drop events before they are counted.
+	Exceptions []Exception
+	// Enabled is false where an override switched the rule off.
+	Enabled bool
+	// Pos is where the rule begins in its file.
+	Pos Position
+	// StateHash changes whenever a change of the rule makes saved state meaningless
+	// (patterns, keys, window, condition), and does not when only words change.
+	StateHash string
+}
+
+// Pattern is one named set of events.
+type Pattern struct {
+	Name  string
+	Match Condition
+	// Let are named values of the pattern's event, in order; later ones may use earlier ones.
+	Let []Binding
+	// Where is judged on the pattern's event alone; nil where there is none.
+	Where *expr.Expr
+	// JoinWhere names fields of earlier patterns; it is judged when the patterns are joined. nil where there is none.
+	JoinWhere *expr.Expr
+	// Having is judged over the pattern's events in a window; nil means count() >= 1.
+	Having *expr.Expr
+	// GroupBy has one entry for each of the rule's KeyNames, in the same order.
+	GroupBy []Key
+	Tags    []string
+	// Captures are the expressions over this pattern's event whose values anything outside the event needs:
+	// arguments of aggregates, joins, templates, attributes. Their canonical text (Expr.String) is the key.
+	Captures []*expr.Expr
+	Pos      Position
+}
+
+// Binding names the value of an expression.
+type Binding struct {
+	Name string
+	Expr *expr.Expr
+}
+
+// Key is one component of a group's key: the first of its expressions (fields or let names) that is not null.
+type Key struct {
+	Alias string
+	From  []*expr.Expr
+}
+
+// Incident says how the rule's incidents look.
+type Incident struct {
+	Title      *Template
+	Attributes []Attribute
+	// Per is the length of a slot on the UTC grid; at most one incident per rule, key and slot.
+	Per time.Duration
+}
+
+// Attribute is one named value of an incident.
+type Attribute struct {
+	Name string
+	Expr *expr.Expr
+}
+
+// Exception drops the events that Match accepts, while event time is before Until.
+type Exception struct {
+	Reason string
+	// Until is event.MaxTime where there is no end.
+	Until event.Time
+	Match Condition
+}
+
+// Scope says over which events a key is counted.
+type Scope string
+
+// Scopes.
+const (
+	ScopeTenant Scope = "tenant" // keys never cross tenancies
+	ScopeAll    Scope = "all"
+)
+
+// Status is the maturity of a rule.
+type Status string
+
+// Statuses, in Sigma's words.
+const (
+	StatusExperimental Status = "experimental"
+	StatusTest         Status = "test"
+	StatusStable       Status = "stable"
+	StatusDeprecated   Status = "deprecated"
+)
+
+// Severity of a rule's incidents.
+type Severity string
+
+// Severities, lowest first.
+const (
+	SeverityInformational Severity = "informational"
+	SeverityLow           Severity = "low"
+	SeverityMedium        Severity = "medium"
+	SeverityHigh          Severity = "high"
+	SeverityCritical      Severity = "critical"
+)
+
+// Position is a place in a file; lines and columns count from 1.
+type Position struct {
+	File   string
+	Line   int
+	Column int
+}
