@@ -1,0 +1,104 @@
+# Targets of benthos-oci. Everything here needs Go, git and make, and no network but the Go module proxy.
+# See https://tech.davis-hansson.com/p/make for the settings.
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DELETE_ON_ERROR:
+.SUFFIXES:
+.DEFAULT_GOAL := help
+MAKEFLAGS += --warn-undefined-variables --no-builtin-rules --no-print-directory
+
+GO ?= go
+BIN := .bin
+PROGRAM := ./benthos-oci
+FUZZTIME ?= 30s
+BENCH ?= .
+# Arguments of `make run`: make run ARGS="--seed 7".
+ARGS ?=
+
+GOLANGCI_LINT_VERSION := v2.12.2
+GOLANGCI_LINT := $(BIN)/golangci-lint-$(GOLANGCI_LINT_VERSION)
+
+.PHONY: help
+help: ## Say what each target does
+	@awk -F ': .*## ' '/^[a-z-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## Build ./benthos-oci (the first build takes a few minutes)
+	$(GO) build -trimpath -o $(PROGRAM) ./cmd/benthos-oci
+
+.PHONY: run
+run: build ## See it work: a simulated day of a tenancy becomes incidents
+	$(PROGRAM) demo $(ARGS)
+
+.PHONY: fmt
+fmt: $(GOLANGCI_LINT) ## Format the Go code
+	$(GOLANGCI_LINT) fmt
+
+.PHONY: lint
+lint: $(GOLANGCI_LINT) ## Check the Go code (the first run installs golangci-lint, a few minutes)
+	$(GO) vet ./...
+	$(GOLANGCI_LINT) fmt --diff
+	$(GOLANGCI_LINT) run
+
+.PHONY: test
+test: ## Run all tests
+	$(GO) test -shuffle=on ./...
+
+.PHONY: race
+race: ## Run all tests with the race detector
+	$(GO) test -race -shuffle=on ./...
+
+.PHONY: fuzz
+fuzz: ## Fuzz each reader of outside bytes for FUZZTIME (30s)
+	@for file in $$(git ls-files '*_test.go'); do \
+		for target in $$(sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\)(.*/\1/p' "$$file"); do \
+			echo "== $$(dirname "$$file") $$target"; \
+			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "./$$(dirname "$$file")"; \
+		done; \
+	done
+
+.PHONY: bench
+bench: ## Run the benchmarks that match BENCH (all)
+	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem ./plugins/...
+
+.PHONY: golden
+golden: ## Rewrite expected outputs; read each changed line before committing it
+	UPDATE=1 $(GO) test ./tests/...
+	@for dir in $$(git ls-files '*_test.go' | xargs grep -l cockroachdb/datadriven | xargs -n 1 dirname | sort -u); do \
+		$(GO) test "./$$dir" -rewrite; \
+	done
+
+.PHONY: generate
+generate: ## Write the generated parts of the documents and schemas
+	$(GO) run ./plugins/all/docgen
+
+.PHONY: check-generated
+check-generated: ## Fail where a generated part is stale, or go.mod is not tidy
+	$(GO) run ./plugins/all/docgen -check
+	$(GO) mod tidy -diff
+
+.PHONY: rules
+rules: build ## Lint and test the shipped rules
+	$(PROGRAM) rules lint rules
+	$(PROGRAM) rules test rules
+
+.PHONY: configs
+configs: build ## Lint every YAML file of the checkout and test the shipped configs
+	$(PROGRAM) lint ./...
+	$(PROGRAM) test ./config/...
+
+.PHONY: check
+check: lint check-generated rules configs race ## Everything that CI checks
+
+.PHONY: vuln
+vuln: ## Look for known vulnerabilities (needs the network)
+	$(GO) run golang.org/x/vuln/cmd/govulncheck@v1.1.4 ./...
+
+.PHONY: clean
+clean: ## Remove what the targets made
+	rm -rf $(PROGRAM) $(BIN) out
+
+$(GOLANGCI_LINT):
+	@mkdir -p $(BIN)
+	GOBIN=$(abspath $(BIN)) $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_LINT_VERSION)
+	@mv $(BIN)/golangci-lint $@
