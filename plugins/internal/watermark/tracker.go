@@ -1,0 +1,363 @@
+package watermark
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"benthos-oci/plugins/internal/event"
+)
+
+// Tracker holds how far each partition of a stream's sources has been read and delivered.
+//
+// Inputs write to it and a clock reads it once in a while. It has no clock of its own: wall time comes in with Advance.
+// All methods, and those of its sources and partitions, are safe for concurrent use and never block.
+type Tracker struct {
+	mu sync.Mutex // guards everything below, and all sources, partitions and batches
+
+	sources    map[string]*Source
+	partitions map[ID]*Partition
+	limits     Limits
+	lateness   time.Duration
+	maxFuture  time.Duration
+	listening  bool
+
+	now     time.Time // of the last Advance
+	started bool
+	floor   map[string]event.Time // what was said last, by tenancy; it never goes back
+	all     event.Time
+	last    Reading
+}
+
+// Limits say for how long silence holds time.
+type Limits struct {
+	// MaxHold is how long a partition may be silent before time goes on without it.
+	MaxHold time.Duration
+	// IdleTimeout is how long nothing may come from a partition of a foreign source, with nothing in flight,
+	// before its time runs on at the clock's speed; 0 means never.
+	IdleTimeout time.Duration
+}
+
+// Source is one input.
+type Source struct {
+	t       *Tracker
+	name    string
+	bounded bool
+	foreign bool
+	ended   bool
+}
+
+// Partition is a part of a source that is read in its own order: a region and compartment, or a partition of a topic.
+type Partition struct {
+	t        *Tracker
+	id       ID
+	source   *Source // nil while it is only known from saved state
+	inFlight []*batch
+	front    event.Time // the largest event time before the oldest batch in flight
+	moved    event.Time // the largest event time that moves only with the clock (see idle)
+	spoke    bool       // since the last Advance
+	heard    time.Time  // when it was last seen to speak, by the clock of Advance
+	retired  bool
+}
+
+type batch struct {
+	newest event.Time
+	done   bool
+}
+
+// Reading is what the clock learns at one time.
+type Reading struct {
+	// Tenancies holds the watermark of each tenancy that has one; All the least of them.
+	Tenancies map[string]event.Time
+	All       event.Time
+	// Incomplete names, by tenancy, the partitions that were left out for their silence.
+	Incomplete map[string][]string
+	// Known names the partitions that time waits for, sorted.
+	Known []ID
+	// Done is true when there were sources, and all have ended with everything delivered.
+	Done bool
+	// Moved is true when anything above differs from the reading before.
+	Moved bool
+}
+
+// New gives a tracker without sources.
+func New() *Tracker {
+	return &Tracker{
+		sources:    map[string]*Source{},
+		partitions: map[ID]*Partition{},
+		floor:      map[string]event.Time{},
+		all:        event.MinTime,
+	}
+}
+
+// Listen says that a correlator follows the ticks of this stream, with the lateness it allows
+// and how far in the future an event may lie and still move time. Of several correlators the largest lateness counts.
+func (t *Tracker) Listen(lateness, maxFuture time.Duration) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if !t.listening {
+		t.lateness, t.maxFuture = lateness, maxFuture
+	}
+	t.listening = true
+	t.lateness = max(t.lateness, lateness)
+	t.maxFuture = min(t.maxFuture, maxFuture)
+}
+
+// Listening is true once a correlator has said that it follows the ticks.
+func (t *Tracker) Listening() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.listening
+}
+
+// Limit sets the limits; the clock calls it before anything is read.
+func (t *Tracker) Limit(l Limits) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.limits = l
+}
+
+// Restore names partitions that an earlier run knew. Each holds time until it has spoken, at most Limits.MaxHold.
+// Partitions of sources that are not registered any more when time is first read are forgotten.
+func (t *Tracker) Restore(known []ID) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, id := range known {
+		if _, ok := t.partitions[id]; !ok {
+			t.partitions[id] = &Partition{t: t, id: id, front: event.MinTime, moved: event.MinTime}
+		}
+	}
+}
+
+// Sources gives the number of registered sources.
+func (t *Tracker) Sources() int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return len(t.sources)
+}
+
+// Register adds a source: an input that reports by itself what it reads. An input calls it in its constructor.
+// A bounded source ends; it must call End. A name that is taken gets a number.
+func (t *Tracker) Register(source string, bounded bool) *Source {
+	return t.register(source, bounded, false)
+}
+
+// RegisterForeign adds a source that a clock reads on behalf of an input that reports nothing.
+// Its partitions are idle after Limits.IdleTimeout.
+func (t *Tracker) RegisterForeign(source string) *Source {
+	return t.register(source, true, true)
+}
+
+func (t *Tracker) register(name string, bounded, foreign bool) *Source {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	unique := name
+	for n := 2; t.sources[unique] != nil; n++ {
+		unique = fmt.Sprintf("%s#%d", name, n)
+	}
+	s := &Source{t: t, name: unique, bounded: bounded, foreign: foreign}
+	t.sources[unique] = s
+	return s
+}
+
+// Name is the name under which the source is known.
+func (s *Source) Name() string { return s.name }
+
+// Partition gives the partition of that name; from now on time waits for it. Calling it again gives the same one.
+func (s *Source) Partition(tenancy, name string) *Partition {
+	s.t.mu.Lock()
+	defer s.t.mu.Unlock()
+	id := ID{Source: s.name, Tenancy: tenancy, Name: name}
+	p := s.t.partitions[id]
+	if p == nil {
+		p = &Partition{t: s.t, id: id, front: event.MinTime, moved: event.MinTime, heard: s.t.now}
+		s.t.partitions[id] = p
+	}
+	p.source = s
+	p.retired = false
+	return p
+}
+
+// End says that the source will give nothing more and that everything it gave was acked.
+func (s *Source) End() {
+	s.t.mu.Lock()
+	defer s.t.mu.Unlock()
+	s.ended = true
+}
+
+// Read says that a batch is about to leave the input whose newest event is at newest;
+// event.MinTime where none of its events has a time. The function it returns says that the batch was acked;
+// it may be called more than once, and is not called for a nack.
+func (p *Partition) Read(newest event.Time) (done func()) {
+	p.t.mu.Lock()
+	defer p.t.mu.Unlock()
+	if p.t.future(newest) {
+		newest = event.MinTime
+	}
+	b := &batch{newest: newest}
+	p.inFlight = append(p.inFlight, b)
+	p.spoke = true
+	return func() {
+		p.t.mu.Lock()
+		defer p.t.mu.Unlock()
+		b.done = true
+		p.settle()
+	}
+}
+
+// CaughtUp says that the source was read up to t and has nothing more at present.
+// It counts once everything that was read before is acked.
+func (p *Partition) CaughtUp(t event.Time) { p.Read(t)() }
+
+// Retire says that the partition is gone, like a deleted compartment: time does not wait for it any more.
+// What is still in flight is waited for.
+func (p *Partition) Retire() {
+	p.t.mu.Lock()
+	defer p.t.mu.Unlock()
+	p.retired = true
+}
+
+// future is true for a time too far ahead of the clock to be believed.
+func (t *Tracker) future(at event.Time) bool {
+	return t.started && t.listening && at > event.TimeOf(t.now).Add(t.maxFuture)
+}
+
+func (p *Partition) settle() {
+	p.spoke = true
+	n := 0
+	for n < len(p.inFlight) && p.inFlight[n].done {
+		p.front = max(p.front, p.inFlight[n].newest)
+		n++
+	}
+	p.inFlight = slices.Delete(p.inFlight, 0, n)
+	if n > 0 && len(p.inFlight) == 0 {
+		p.inFlight = nil
+	}
+}
+
+// gone is true where the partition cannot hold time any more, whatever the clock says.
+func (p *Partition) gone() bool {
+	return len(p.inFlight) == 0 && (p.retired || p.source != nil && p.source.ended)
+}
+
+// Advance tells the tracker the wall time and gives where the watermarks stand.
+func (t *Tracker) Advance(now time.Time) Reading {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	first := !t.started
+	if first {
+		t.started = true
+		maps.DeleteFunc(t.partitions, func(id ID, _ *Partition) bool { return t.sources[id.Source] == nil })
+	}
+	if now.Before(t.now) {
+		now = t.now
+	}
+	t.now = now
+	r := Reading{Done: len(t.sources) > 0}
+	for _, s := range t.sources {
+		r.Done = r.Done && s.ended
+	}
+	least := marks{by: map[string]event.Time{}}
+	for _, id := range slices.SortedFunc(maps.Keys(t.partitions), compare) {
+		p := t.partitions[id]
+		if p.gone() {
+			delete(t.partitions, id)
+			continue
+		}
+		at, silent := p.at(now, t.limits)
+		if len(p.inFlight) > 0 {
+			r.Done = false
+		}
+		if !silent || p.source != nil {
+			r.Known = append(r.Known, id)
+		}
+		if silent {
+			if r.Incomplete == nil {
+				r.Incomplete = map[string][]string{}
+			}
+			r.Incomplete[id.Tenancy] = append(r.Incomplete[id.Tenancy], id.Source+"/"+id.Name)
+			continue
+		}
+		least.hold(id.Tenancy, at.Add(-t.lateness))
+	}
+	t.say(&r, least)
+	r.Moved = first || r.All != t.last.All || r.Done != t.last.Done || !maps.Equal(r.Tenancies, t.last.Tenancies) ||
+		!maps.EqualFunc(r.Incomplete, t.last.Incomplete, slices.Equal) || !slices.Equal(r.Known, t.last.Known)
+	t.last = r
+	return r
+}
+
+// say raises the watermarks to what the partitions allow. A watermark never goes back.
+func (t *Tracker) say(r *Reading, m marks) {
+	if m.any {
+		t.all = max(t.all, m.least)
+	}
+	for tenancy, at := range m.by {
+		if shared, ok := m.by[""]; ok {
+			at = min(at, shared)
+		}
+		t.floor[tenancy] = max(at, t.floorOf(tenancy))
+	}
+	r.All = t.all
+	r.Tenancies = map[string]event.Time{}
+	for tenancy, at := range t.floor {
+		if at != event.MinTime {
+			r.Tenancies[tenancy] = at
+		}
+	}
+}
+
+func (t *Tracker) floorOf(tenancy string) event.Time {
+	if at, ok := t.floor[tenancy]; ok {
+		return at
+	}
+	return event.MinTime
+}
+
+// at gives the event time up to which the partition is done; silent where time must go on without it.
+func (p *Partition) at(now time.Time, l Limits) (at event.Time, silent bool) {
+	if p.spoke || p.heard.IsZero() {
+		p.spoke = false
+		p.heard = now
+	}
+	if len(p.inFlight) > 0 {
+		return max(p.front, p.moved), false
+	}
+	quiet := now.Sub(p.heard)
+	if p.source != nil && p.source.foreign && p.front != event.MinTime && l.IdleTimeout > 0 {
+		if quiet > l.IdleTimeout {
+			p.moved = max(p.moved, p.front.Add(quiet-l.IdleTimeout))
+		}
+		return max(p.front, p.moved), false
+	}
+	return max(p.front, p.moved), quiet >= l.MaxHold
+}
+
+// marks collects the least time by tenancy and over all.
+type marks struct {
+	by    map[string]event.Time
+	any   bool
+	least event.Time
+}
+
+func (m *marks) hold(tenancy string, at event.Time) {
+	if !m.any || at < m.least {
+		m.least, m.any = at, true
+	}
+	if have, ok := m.by[tenancy]; !ok || at < have {
+		m.by[tenancy] = at
+	}
+}
+
+func compare(a, b ID) int {
+	if c := strings.Compare(a.Source, b.Source); c != 0 {
+		return c
+	}
+	if c := strings.Compare(a.Tenancy, b.Tenancy); c != 0 {
+		return c
+	}
+	return strings.Compare(a.Name, b.Name)
+}
