@@ -126,7 +126,8 @@ func (t *Tracker) Restore(known []ID) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for _, id := range known {
-		if _, ok := t.partitions[id]; !ok {
+		_, ok := t.partitions[id]
+		if !ok && (!t.started || t.sources[id.Source] != nil) {
 			t.partitions[id] = &Partition{t: t, id: id, front: event.MinTime, moved: event.MinTime}
 		}
 	}
@@ -267,14 +268,17 @@ func (t *Tracker) Advance(now time.Time) Reading {
 			delete(t.partitions, id)
 			continue
 		}
-		at, silent := p.at(now, t.limits)
+		at, state := p.at(now, t.limits)
 		if len(p.inFlight) > 0 {
 			r.Done = false
 		}
-		if !silent || p.source != nil {
+		if state != leftOut || p.source != nil {
 			r.Known = append(r.Known, id)
 		}
-		if silent {
+		if state == empty {
+			continue
+		}
+		if state == leftOut {
 			if r.Incomplete == nil {
 				r.Incomplete = map[string][]string{}
 			}
@@ -317,23 +321,36 @@ func (t *Tracker) floorOf(tenancy string) event.Time {
 	return event.MinTime
 }
 
-// at gives the event time up to which the partition is done; silent where time must go on without it.
-func (p *Partition) at(now time.Time, l Limits) (at event.Time, silent bool) {
+// state says what a partition does to time.
+type state int
+
+const (
+	holds   state = iota // time waits for it
+	leftOut              // silent for too long: time goes on without it, and says so
+	empty                // a foreign partition that has never had an event: nothing to wait for
+)
+
+// at gives the event time up to which the partition is done, and what that means.
+func (p *Partition) at(now time.Time, l Limits) (event.Time, state) {
 	if p.spoke || p.heard.IsZero() {
 		p.spoke = false
 		p.heard = now
 	}
 	if len(p.inFlight) > 0 {
-		return max(p.front, p.moved), false
+		return max(p.front, p.moved), holds
 	}
 	quiet := now.Sub(p.heard)
-	if p.source != nil && p.source.foreign && p.front != event.MinTime && l.IdleTimeout > 0 {
-		if quiet > l.IdleTimeout {
-			p.moved = max(p.moved, p.front.Add(quiet-l.IdleTimeout))
+	if p.source != nil && p.source.foreign && l.IdleTimeout > 0 && quiet > l.IdleTimeout {
+		if p.front == event.MinTime {
+			return event.MinTime, empty
 		}
-		return max(p.front, p.moved), false
+		p.moved = max(p.moved, p.front.Add(quiet-l.IdleTimeout))
+		return p.moved, holds
 	}
-	return max(p.front, p.moved), quiet >= l.MaxHold
+	if quiet >= l.MaxHold {
+		return event.MinTime, leftOut
+	}
+	return max(p.front, p.moved), holds
 }
 
 // marks collects the least time by tenancy and over all.

@@ -1,0 +1,174 @@
+package bolt
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	bbolt "go.etcd.io/bbolt"
+	bolterrors "go.etcd.io/bbolt/errors"
+)
+
+// lockTimeout is how long Open waits for another process to let go of a file.
+const lockTimeout = time.Second
+
+// temporary makes all caches that are opened from now on temporary.
+var temporary atomic.Bool
+
+// UseTemporaryStores makes every cache that is opened from now on an empty one of its own that is gone when the process
+// ends. The program calls it for its `test` command, whose cases never close their resources.
+func UseTemporaryStores() { temporary.Store(true) }
+
+// file is an open database, shared by the stores of this process that name its path.
+type file struct {
+	db   *bbolt.DB
+	path string // as it is reported
+	key  string // in the table of open files; "" for a temporary one
+	now  func() time.Time
+	refs int // guarded by open.mu
+}
+
+// open is the table of files that this process holds.
+var open = struct {
+	mu    sync.Mutex
+	files map[string]*file
+}{files: map[string]*file{}}
+
+func openFile(o Options) (*file, error) {
+	if o.Temporary {
+		return openTemporary(o)
+	}
+	key, err := canonical(o.Path)
+	if err != nil {
+		return nil, fmt.Errorf("opening %s: %w", o.Path, err)
+	}
+	open.mu.Lock()
+	defer open.mu.Unlock()
+	if f := open.files[key]; f != nil {
+		f.refs++
+		return f, nil
+	}
+	db, err := openDB(key, o.NoSync)
+	if err != nil {
+		return nil, fmt.Errorf("opening %s: %w", o.Path, explain(key, err))
+	}
+	f := &file{db: db, path: o.Path, key: key, now: o.Now, refs: 1}
+	// The id is only for the message that another process shows; without it the lock works as well.
+	_ = os.WriteFile(holderPath(key), []byte(strconv.Itoa(os.Getpid())+"\n"), 0o600)
+	open.files[key] = f
+	return f, nil
+}
+
+// canonical makes the directory of path and gives the one name under which the file is known in this process.
+func canonical(path string) (string, error) {
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		return "", err
+	}
+	dir := filepath.Dir(abs)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return "", fmt.Errorf("making its directory: %w", err)
+	}
+	if dir, err = filepath.EvalSymlinks(dir); err != nil {
+		return "", err
+	}
+	key := filepath.Join(dir, filepath.Base(abs))
+	if target, err := filepath.EvalSymlinks(key); err == nil {
+		return target, nil
+	}
+	return key, nil
+}
+
+func openDB(path string, noSync bool) (db *bbolt.DB, err error) {
+	err = guard(func() (err error) {
+		db, err = bbolt.Open(path, 0o600, &bbolt.Options{
+			Timeout:      lockTimeout,
+			NoSync:       noSync,
+			FreelistType: bbolt.FreelistMapType,
+		})
+		return err
+	})
+	return db, err
+}
+
+// guard turns what a damaged file makes of bbolt, panics and faults in its mapped pages, into errors.
+func guard(fn func() error) (err error) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("%w: the file is damaged: %v", bolterrors.ErrInvalid, r)
+		}
+	}()
+	return fn()
+}
+
+func (f *file) view(fn func(*bbolt.Tx) error) error {
+	return guard(func() error { return f.db.View(fn) })
+}
+
+func (f *file) update(fn func(*bbolt.Tx) error) error {
+	return guard(func() error { return f.db.Update(fn) })
+}
+
+func holderPath(path string) string { return path + ".pid" }
+
+// explain says what a person can do about err.
+func explain(path string, err error) error {
+	switch {
+	case errors.Is(err, bolterrors.ErrTimeout):
+		holder := "another process"
+		if pid, e := os.ReadFile(holderPath(path)); e == nil {
+			holder = "the process with id " + strings.TrimSpace(string(pid))
+		}
+		return fmt.Errorf("%s holds it; stop that one, or give each its own path: %w", holder, err)
+	case errors.Is(err, bolterrors.ErrInvalid), errors.Is(err, bolterrors.ErrChecksum), errors.Is(err, bolterrors.ErrVersionMismatch),
+		strings.Contains(err.Error(), "file size too small"):
+		return fmt.Errorf("the file is damaged, or no state store; move it away to begin with an empty one, "+
+			"then the inputs read again from their `start`: %w", err)
+	case errors.Is(err, fs.ErrPermission):
+		return fmt.Errorf("this user may not read and write it: %w", err)
+	}
+	return err
+}
+
+func openTemporary(o Options) (*file, error) {
+	dir, err := os.MkdirTemp("", "benthos-oci-state-")
+	if err != nil {
+		return nil, fmt.Errorf("making a temporary store: %w", err)
+	}
+	path := filepath.Join(dir, "state.db")
+	db, err := openDB(path, true)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("making a temporary store: %w", err), os.RemoveAll(dir))
+	}
+	// An open file lives on without its name, so nothing is left behind however the process ends.
+	// Where the system does not allow that, the directory stays until it is cleaned.
+	_ = os.RemoveAll(dir)
+	return &file{db: db, path: path, now: o.Now, refs: 1}, nil
+}
+
+// release closes the file once all its stores have let go.
+func (f *file) release() error {
+	open.mu.Lock()
+	defer open.mu.Unlock()
+	f.refs--
+	if f.refs > 0 {
+		return nil
+	}
+	if f.key != "" {
+		delete(open.files, f.key)
+		_ = os.Remove(holderPath(f.key))
+	}
+	if err := f.db.Close(); err != nil {
+		return fmt.Errorf("closing %s: %w", f.path, err)
+	}
+	return nil
+}
