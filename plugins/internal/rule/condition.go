@@ -29,8 +29,10 @@ type Test struct {
 	Value any
 	// Cased is true for `|cased`; else strings are compared without case.
 	Cased bool
-	// Regexp is set for OpRegexp, and for OpWildcard (compiled, with the case rule in it).
+	// Regexp is set for OpRegexp.
 	Regexp *regexp.Regexp
+	// Glob is set for OpWildcard.
+	Glob *Glob
 	// Prefix is the network of OpCIDR.
 	Prefix netip.Prefix
 	// Other is the second field of OpField.

@@ -8,6 +8,7 @@
 package rule
 
 import (
+	"fmt"
 	"time"
 
 	"benthos-oci/plugins/internal/event"
@@ -41,7 +42,9 @@ type Rule struct {
 	When Node
 	// KeyNames are the aliases that every pattern's GroupBy gives a value for, in the order of the file. May be empty.
 	KeyNames []string
-	Incident Incident
+	// FirstSeen asks for a value that the key did not have before; nil where there is none. Its rule has one pattern.
+	FirstSeen *FirstSeen
+	Incident  Incident
 	// Exceptions drop events before they are counted.
 	Exceptions []Exception
 	// Enabled is false where an override switched the rule off.
@@ -84,6 +87,16 @@ type Binding struct {
 type Key struct {
 	Alias string
 	From  []*expr.Expr
+}
+
+// FirstSeen lets an event of the rule's one pattern through only if no event of its key with the same value
+// lies before it in (t-Within, t). It is judged when the watermark has passed t.
+type FirstSeen struct {
+	// Value is one of the pattern's Captures.
+	Value  *expr.Expr
+	Within time.Duration
+	// Learn is how much history the rule must have seen before it fires.
+	Learn time.Duration
 }
 
 // Incident says how the rule's incidents look.
@@ -146,3 +159,6 @@ type Position struct {
 	Line   int
 	Column int
 }
+
+// String gives the position as file:line:column.
+func (p Position) String() string { return fmt.Sprintf("%s:%d:%d", p.File, p.Line, p.Column) }

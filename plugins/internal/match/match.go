@@ -1,0 +1,267 @@
+// Package match finds the patterns of rules that an event fulfils.
+//
+// It stands between rule, whose conditions it compiles once, and engine, which puts its hits into windows:
+//
+//	set, err := match.Compile(rules)
+//	if set.MayMatch(facts) {            // before the event is decoded
+//		hits = set.Match(ev, hits[:0])
+//	}
+//
+// Patterns are found by an index over the exact values that they ask for, the event's type first,
+// so the cost of an event grows with the patterns that could match it and not with all of them.
+// Nothing is allocated for an event that matches nothing.
+package match
+
+import (
+	"fmt"
+	"sync/atomic"
+
+	"benthos-oci/plugins/internal/event"
+	"benthos-oci/plugins/internal/expr"
+	"benthos-oci/plugins/internal/rule"
+)
+
+// MaxKeys is the most keys that one event gives for one pattern; arrays in several components of a key multiply.
+const MaxKeys = 1000
+
+// Hit is one pattern that an event fulfils, for one key.
+type Hit struct {
+	// Rule and Pattern are indexes: into the rules that Compile was given, and into the rule's Patterns.
+	Rule, Pattern int
+	// Key has one value for each of the rule's KeyNames: nil, bool, int64, float64 or string.
+	// An array in a component gives one hit for each of its elements.
+	Key []any
+	// Null is true where a component of the key is null.
+	Null bool
+	// Captures are the values of the pattern's Captures, in their order. Hits of one event share them.
+	Captures []any
+}
+
+// Set is a compiled set of rules. Its methods may be called by any number of goroutines.
+type Set struct {
+	patterns []pattern
+	index    []fieldIndex
+	// unindexed are the patterns that ask for no exact value: each event is tried on them.
+	unindexed []int
+	lists     atomic.Pointer[map[string]List]
+	dropped   atomic.Int64
+}
+
+// pattern is one pattern of an enabled rule.
+type pattern struct {
+	rule, pattern int
+	condition     condition
+	where         *expr.Expr
+	exceptions    []exception
+	keys          []rule.Key
+	// paths has the field of each key component whose alternatives are all plain fields, nil for the others.
+	paths    [][]event.Path
+	captures []*expr.Expr
+}
+
+type exception struct {
+	until     event.Time
+	condition condition
+}
+
+// Compile compiles the enabled ones of the rules. Hits name a rule by its index here.
+func Compile(rules []*rule.Rule) (*Set, error) {
+	s := &Set{}
+	s.lists.Store(&map[string]List{})
+	for i, r := range rules {
+		if !r.Enabled {
+			continue
+		}
+		var exceptions []exception
+		for j, e := range r.Exceptions {
+			c, err := compile(e.Match)
+			if err != nil {
+				return nil, fmt.Errorf("compiling exception %d of rule %s: %w", j+1, r.ID, err)
+			}
+			exceptions = append(exceptions, exception{until: e.Until, condition: c})
+		}
+		for j, p := range r.Patterns {
+			c, err := compile(p.Match)
+			if err != nil {
+				return nil, fmt.Errorf("compiling pattern %s of rule %s: %w", p.Name, r.ID, err)
+			}
+			s.patterns = append(s.patterns, pattern{
+				rule: i, pattern: j, condition: c, where: p.Where, exceptions: exceptions,
+				keys: p.GroupBy, paths: keyPaths(p.GroupBy), captures: p.Captures,
+			})
+		}
+	}
+	s.buildIndex()
+	return s, nil
+}
+
+// keyPaths finds the components that need no expression.
+func keyPaths(keys []rule.Key) [][]event.Path {
+	paths := make([][]event.Path, len(keys))
+	for i, k := range keys {
+		for _, e := range k.From {
+			ref, ok := e.AsRef()
+			if !ok || ref.Pattern != "" || ref.Key != "" {
+				paths[i] = nil
+				break
+			}
+			paths[i] = append(paths[i], ref.Path)
+		}
+	}
+	return paths
+}
+
+// SetLists swaps the lists that `|expand: '%name%'` names. A list that is not among them holds nothing.
+func (s *Set) SetLists(lists map[string]List) {
+	own := make(map[string]List, len(lists))
+	for name, l := range lists {
+		own[name] = l
+	}
+	s.lists.Store(&own)
+}
+
+// DroppedKeys counts the keys beyond MaxKeys that were left out.
+func (s *Set) DroppedKeys() int64 { return s.dropped.Load() }
+
+// MayMatch is false only when no rule can match an event with these facts: a field that is not among them may have any value.
+func (s *Set) MayMatch(f event.Facts) bool {
+	c := subject{facts: f, lists: *s.lists.Load()}
+	for i := range s.patterns {
+		if s.patterns[i].condition.may(&c) != no {
+			return true
+		}
+	}
+	return false
+}
+
+// Match appends a hit to dst for each pattern and key that the event fulfils, ordered by rule, pattern and key.
+// What an exception of its rule drops at the event's time is no hit.
+func (s *Set) Match(ev *event.Event, dst []Hit) []Hit {
+	c := subject{ev: ev, lists: *s.lists.Load()}
+	start := len(dst)
+	for i := range s.index {
+		dst = s.index[i].candidates(s, &c, dst, start)
+	}
+	for _, p := range s.unindexed {
+		dst = s.try(p, &c, dst, start)
+	}
+	order(dst[start:])
+	return dst
+}
+
+// try appends the hits of one pattern, unless it has been found already.
+func (s *Set) try(number int, c *subject, dst []Hit, start int) []Hit {
+	p := &s.patterns[number]
+	if !p.condition.holds(c) || p.where != nil && !p.where.Holds(fields{c.ev}) {
+		return dst
+	}
+	for i := range dst[start:] {
+		if h := &dst[start+i]; h.Rule == p.rule && h.Pattern == p.pattern {
+			return dst
+		}
+	}
+	for i := range p.exceptions {
+		if e := &p.exceptions[i]; c.ev.Time < e.until && e.condition.holds(c) {
+			return dst
+		}
+	}
+	return s.hits(p, c.ev, dst)
+}
+
+// hits appends one hit for each key of the event.
+func (s *Set) hits(p *pattern, ev *event.Event, dst []Hit) []Hit {
+	captures := make([]any, len(p.captures))
+	for i, e := range p.captures {
+		captures[i] = e.Eval(fields{ev})
+	}
+	keys := [][]any{make([]any, 0, len(p.keys))}
+	for i := range p.keys {
+		values := elements(p.component(i, ev))
+		if len(values) == 1 {
+			for j := range keys {
+				keys[j] = append(keys[j], values[0])
+			}
+			continue
+		}
+		if all := len(keys) * len(values); all > MaxKeys {
+			values = values[:max(MaxKeys/len(keys), 1)]
+			s.dropped.Add(int64(all - len(keys)*len(values)))
+		}
+		product := make([][]any, 0, len(keys)*len(values))
+		for _, key := range keys {
+			for _, v := range values {
+				product = append(product, append(append(make([]any, 0, len(p.keys)), key...), v))
+			}
+		}
+		keys = product
+	}
+	for _, key := range keys {
+		h := Hit{Rule: p.rule, Pattern: p.pattern, Key: key, Captures: captures}
+		for _, v := range key {
+			h.Null = h.Null || v == nil
+		}
+		dst = append(dst, h)
+	}
+	return dst
+}
+
+// component gives the value of one component of the key: the first of its alternatives that is not null.
+func (p *pattern) component(i int, ev *event.Event) any {
+	if p.paths[i] != nil {
+		for _, path := range p.paths[i] {
+			if v := ev.Lookup(path); !empty(v) {
+				return v
+			}
+		}
+		return nil
+	}
+	for _, e := range p.keys[i].From {
+		if v := e.Eval(fields{ev}); !empty(v) {
+			return v
+		}
+	}
+	return nil
+}
+
+// elements gives the different key values of a component: the elements of an array, without nulls; never none.
+func elements(v any) []any {
+	list, ok := v.([]any)
+	if !ok {
+		return []any{expr.Identity(v)}
+	}
+	flat := expr.Flatten(list)
+	seen := make(map[any]bool, len(flat))
+	var values []any
+	for _, x := range flat {
+		if id := expr.Identity(event.Normal(x)); !seen[id] {
+			seen[id] = true
+			values = append(values, id)
+		}
+	}
+	if len(values) == 0 {
+		return []any{nil}
+	}
+	return values
+}
+
+// order sorts by rule and pattern, and keeps the order of the keys of each.
+func order(hits []Hit) {
+	for i := 1; i < len(hits); i++ {
+		for j := i; j > 0 && before(&hits[j], &hits[j-1]); j-- {
+			hits[j], hits[j-1] = hits[j-1], hits[j]
+		}
+	}
+}
+
+func before(a, b *Hit) bool {
+	return a.Rule < b.Rule || a.Rule == b.Rule && a.Pattern < b.Pattern
+}
+
+// fields gives expressions the values of one event. It is one word, so that it becomes an expr.Env without an allocation.
+type fields struct{ ev *event.Event }
+
+// Field gives the value of a field of the event.
+func (f fields) Field(ref expr.Ref) any { return f.ev.Lookup(ref.Path) }
+
+// Aggregate gives null: one event has no aggregates, and package rule lets none stand where only one event is known.
+func (f fields) Aggregate(*expr.Aggregate) any { return nil }
