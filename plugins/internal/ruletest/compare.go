@@ -1,0 +1,152 @@
+package ruletest
+
+import (
+	"fmt"
+	"slices"
+	"sort"
+	"strings"
+	"time"
+
+	"benthos-oci/plugins/internal/event"
+	"benthos-oci/plugins/internal/incident"
+	"benthos-oci/plugins/internal/rule"
+)
+
+// compare gives "" where each expected incident came and none besides, else a line for each incident:
+// `-` expected and missing, `+` come and not expected.
+func (f *File) compare(tested *rule.Rule, c *Case, came []*incident.Incident) string {
+	left := slices.Clone(came)
+	var lines []string
+	for i := range c.Expect {
+		want := &c.Expect[i]
+		found := slices.IndexFunc(left, func(inc *incident.Incident) bool { return want.matches(tested, inc) })
+		if found < 0 {
+			lines = append(lines, "- "+f.wanted(want))
+			continue
+		}
+		left = slices.Delete(left, found, found+1)
+	}
+	for _, inc := range left {
+		lines = append(lines, "+ "+f.got(tested, inc))
+	}
+	return strings.Join(lines, "\n")
+}
+
+func (e *Expected) matches(tested *rule.Rule, inc *incident.Incident) bool {
+	switch {
+	case e.At != nil && *e.At != inc.Fired,
+		e.First != nil && *e.First != inc.First,
+		e.Last != nil && *e.Last != inc.Last,
+		e.Events != 0 && e.Events != inc.Count,
+		e.Severity != "" && e.Severity != tested.Severity,
+		e.Title != "" && e.Title != inc.Title:
+		return false
+	}
+	key := keyOf(tested, inc)
+	for alias, want := range e.Key {
+		if got, ok := key[alias]; !ok || !same(want, got) {
+			return false
+		}
+	}
+	for name, want := range e.Attributes {
+		if got, ok := inc.Attributes[name]; !ok || !same(want, got) {
+			return false
+		}
+	}
+	return true
+}
+
+// same compares values as they are written: 443 and "443" are one address of a port, [a, b] is one list.
+func same(want, got any) bool {
+	return fmt.Sprint(event.Normal(want)) == fmt.Sprint(event.Normal(got))
+}
+
+func keyOf(tested *rule.Rule, inc *incident.Incident) map[string]any {
+	key := map[string]any{}
+	for i, alias := range tested.KeyNames {
+		if i < len(inc.Key) {
+			key[alias] = inc.Key[i]
+		}
+	}
+	return key
+}
+
+// wanted writes an expected incident as the file could.
+func (f *File) wanted(e *Expected) string {
+	var parts []string
+	if e.At != nil {
+		parts = append(parts, "at: "+f.offset(*e.At))
+	}
+	if e.Key != nil {
+		parts = append(parts, "key: "+flow(e.Key))
+	}
+	if e.Events != 0 {
+		parts = append(parts, fmt.Sprintf("events: %d", e.Events))
+	}
+	if e.First != nil {
+		parts = append(parts, "first: "+f.offset(*e.First))
+	}
+	if e.Last != nil {
+		parts = append(parts, "last: "+f.offset(*e.Last))
+	}
+	if e.Severity != "" {
+		parts = append(parts, "severity: "+string(e.Severity))
+	}
+	if e.Title != "" {
+		parts = append(parts, fmt.Sprintf("title: %q", e.Title))
+	}
+	if e.Attributes != nil {
+		parts = append(parts, "attributes: "+flow(e.Attributes))
+	}
+	return "{" + strings.Join(parts, ", ") + "}"
+}
+
+func (f *File) got(tested *rule.Rule, inc *incident.Incident) string {
+	e := Expected{
+		At: &inc.Fired, Key: keyOf(tested, inc), Events: inc.Count, First: &inc.First, Last: &inc.Last,
+		Severity: tested.Severity, Title: inc.Title,
+	}
+	if len(inc.Attributes) > 0 {
+		e.Attributes = inc.Attributes
+	}
+	return f.wanted(&e)
+}
+
+// offset writes a time as the file does: 1d12h, 59m59.999s.
+func (f *File) offset(t event.Time) string {
+	left := t.Sub(f.Start)
+	if left < 0 {
+		return t.String()
+	}
+	var b strings.Builder
+	for _, unit := range []struct {
+		name   string
+		length time.Duration
+	}{{"d", 24 * time.Hour}, {"h", time.Hour}, {"m", time.Minute}} {
+		if n := left / unit.length; n > 0 {
+			fmt.Fprintf(&b, "%d%s", n, unit.name)
+			left %= unit.length
+		}
+	}
+	if left > 0 || b.Len() == 0 {
+		b.WriteString(left.String())
+	}
+	return b.String()
+}
+
+func flow(m map[string]any) string {
+	names := make([]string, 0, len(m))
+	for name := range m {
+		names = append(names, name)
+	}
+	sort.Strings(names)
+	parts := make([]string, len(names))
+	for i, name := range names {
+		value := m[name]
+		if value == nil {
+			value = "null"
+		}
+		parts[i] = fmt.Sprintf("%s: %v", name, value)
+	}
+	return "{" + strings.Join(parts, ", ") + "}"
+}

@@ -1,0 +1,204 @@
+package ruletest
+
+import (
+	"errors"
+	"fmt"
+	"sort"
+	"strconv"
+	"strings"
+	"time"
+
+	"gopkg.in/yaml.v3"
+
+	"benthos-oci/plugins/internal/event"
+	"benthos-oci/plugins/internal/rule"
+)
+
+// reader collects the mistakes of one file.
+type reader struct {
+	file     string
+	problems []*Problem
+}
+
+// Problem is a mistake in a rule test file.
+type Problem struct {
+	Pos rule.Position
+	// What was wrong, and what would be right.
+	What string
+}
+
+// Error gives the problem behind its place, as file:line:column.
+func (p *Problem) Error() string {
+	return fmt.Sprintf("%s:%d:%d: %s", p.Pos.File, p.Pos.Line, p.Pos.Column, p.What)
+}
+
+func (r *reader) at(n *yaml.Node) rule.Position {
+	return rule.Position{File: r.file, Line: n.Line, Column: n.Column}
+}
+
+func (r *reader) problem(n *yaml.Node, format string, args ...any) {
+	r.problems = append(r.problems, &Problem{Pos: r.at(n), What: fmt.Sprintf(format, args...)})
+}
+
+// err gives all problems in the order of the file, or nil.
+func (r *reader) err() error {
+	sort.SliceStable(r.problems, func(i, j int) bool {
+		a, b := r.problems[i].Pos, r.problems[j].Pos
+		if a.Line != b.Line {
+			return a.Line < b.Line
+		}
+		return a.Column < b.Column
+	})
+	all := make([]error, len(r.problems))
+	for i, p := range r.problems {
+		all[i] = p
+	}
+	return errors.Join(all...)
+}
+
+// fields calls the function of each key of a map, in the order of the file, and reports the keys that have none.
+func (r *reader) fields(n *yaml.Node, what string, known map[string]func(*yaml.Node)) {
+	if n.Kind != yaml.MappingNode {
+		r.problem(n, "%s must be a map of %s", what, strings.Join(names(known), ", "))
+		return
+	}
+	seen := map[string]bool{}
+	r.pairs(n, func(key, value *yaml.Node) {
+		read, ok := known[key.Value]
+		switch {
+		case !ok:
+			r.problem(key, "unknown key %q in %s%s", key.Value, what, suggestion(key.Value, names(known)))
+		case seen[key.Value]:
+			r.problem(key, "key %q stands twice in %s", key.Value, what)
+		default:
+			seen[key.Value] = true
+			read(value)
+		}
+	})
+}
+
+func (r *reader) pairs(n *yaml.Node, each func(key, value *yaml.Node)) {
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		value := n.Content[i+1]
+		if value.Kind == yaml.AliasNode {
+			value = value.Alias
+		}
+		each(n.Content[i], value)
+	}
+}
+
+func (r *reader) items(n *yaml.Node, what string, each func(*yaml.Node)) {
+	if n.Kind != yaml.SequenceNode {
+		r.problem(n, "%s must be a list", what)
+		return
+	}
+	for _, item := range n.Content {
+		if item.Kind == yaml.AliasNode {
+			item = item.Alias
+		}
+		each(item)
+	}
+}
+
+func (r *reader) text(n *yaml.Node, what string) string {
+	if n.Kind != yaml.ScalarNode || n.Value == "" {
+		r.problem(n, "%s must be text", what)
+		return ""
+	}
+	return n.Value
+}
+
+// value gives a decoded value; maps are map[string]any.
+func (r *reader) value(n *yaml.Node) any {
+	var v any
+	if err := n.Decode(&v); err != nil {
+		r.problem(n, "reading the value: %v", err)
+		return nil
+	}
+	return event.Normal(v)
+}
+
+func (r *reader) object(n *yaml.Node, what string) map[string]any {
+	if n.Kind != yaml.MappingNode {
+		r.problem(n, "%s must be a map", what)
+		return nil
+	}
+	m := map[string]any{}
+	r.pairs(n, func(key, value *yaml.Node) { m[key.Value] = r.value(value) })
+	return m
+}
+
+// offset reads a time after the start of the case: `59m59.999s`, `1d12h`.
+func (r *reader) offset(n *yaml.Node, what string, start event.Time) event.Time {
+	d, err := parseOffset(n.Value)
+	if n.Kind != yaml.ScalarNode || err != nil {
+		r.problem(n, "%s must be a time after the start, as 90s, 1h30m, 2d or 59m59.999s", what)
+		return start
+	}
+	return start.Add(d)
+}
+
+var errOffset = errors.New("not an offset")
+
+func parseOffset(s string) (time.Duration, error) {
+	days, rest, ok := strings.Cut(s, "d")
+	if !ok {
+		days, rest = "0", s
+	}
+	n, err := strconv.Atoi(days)
+	if err != nil || n < 0 || n > 3660 {
+		return 0, errOffset
+	}
+	d := time.Duration(n) * 24 * time.Hour
+	if rest == "" && ok {
+		return d, nil
+	}
+	part, err := time.ParseDuration(rest)
+	if err != nil || part < 0 || part%time.Millisecond != 0 {
+		return 0, errOffset
+	}
+	return d + part, nil
+}
+
+func names(known map[string]func(*yaml.Node)) []string {
+	all := make([]string, 0, len(known))
+	for name := range known {
+		all = append(all, name)
+	}
+	sort.Strings(all)
+	return all
+}
+
+// suggestion names the known word that is nearest to an unknown one, where one is near.
+func suggestion(word string, known []string) string {
+	best, least := "", len(word)/2+1
+	for _, candidate := range known {
+		if d := distance(word, candidate); d < least {
+			best, least = candidate, d
+		}
+	}
+	if best == "" {
+		return ": known are " + strings.Join(known, ", ")
+	}
+	return fmt.Sprintf(": did you mean %q?", best)
+}
+
+// distance counts the letters to insert, delete or replace to make a of b.
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := 1
+			if a[i] == b[j] {
+				cost = 0
+			}
+			diagonal, row[j+1] = row[j+1], min(row[j+1]+1, row[j]+1, diagonal+cost)
+		}
+	}
+	return row[len(b)]
+}
