@@ -1,0 +1,200 @@
+package normalize
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/valyala/fastjson"
+
+	"benthos-oci/plugins/internal/event"
+)
+
+// decode copies v out of its parser, to the types of event.Event. Of a key that stands twice the first counts.
+func decode(v *fastjson.Value) any {
+	if v == nil {
+		return nil
+	}
+	switch v.Type() {
+	case fastjson.TypeObject:
+		o := v.GetObject()
+		m := make(map[string]any, o.Len())
+		o.Visit(func(key []byte, v *fastjson.Value) {
+			if _, twice := m[string(key)]; !twice {
+				m[string(key)] = decode(v)
+			}
+		})
+		return m
+	case fastjson.TypeArray:
+		values := v.GetArray()
+		all := make([]any, len(values))
+		for i, element := range values {
+			all[i] = decode(element)
+		}
+		return all
+	case fastjson.TypeString:
+		return string(v.GetStringBytes())
+	case fastjson.TypeNumber:
+		return number(v.String())
+	case fastjson.TypeTrue:
+		return true
+	case fastjson.TypeFalse:
+		return false
+	}
+	return nil
+}
+
+// number reads a number: what neither int64 nor float64 can hold stays text, so that a document can always be encoded.
+func number(s string) any {
+	if n, err := strconv.ParseInt(s, 10, 64); err == nil {
+		return n
+	}
+	f, err := strconv.ParseFloat(s, 64)
+	if err != nil || math.IsInf(f, 0) || math.IsNaN(f) {
+		return s
+	}
+	return f
+}
+
+// str gives the string at keys, "" where there is none.
+func str(v *fastjson.Value, keys ...string) string {
+	return string(v.GetStringBytes(keys...))
+}
+
+// scalar gives the string or number at keys as text, "" where there is none.
+func scalar(v *fastjson.Value, keys ...string) string {
+	found := v.Get(keys...)
+	if found == nil {
+		return ""
+	}
+	switch found.Type() {
+	case fastjson.TypeString:
+		return string(found.GetStringBytes())
+	case fastjson.TypeNumber:
+		return found.String()
+	}
+	return ""
+}
+
+// object gives the object at keys, nil where there is none.
+func object(v *fastjson.Value, keys ...string) *fastjson.Value {
+	if found := v.Get(keys...); found != nil && found.Type() == fastjson.TypeObject {
+		return found
+	}
+	return nil
+}
+
+// set writes value at key unless it is empty.
+func set(m map[string]any, key string, value any) {
+	switch v := value.(type) {
+	case nil:
+		return
+	case string:
+		if v == "" {
+			return
+		}
+	case map[string]any:
+		if len(v) == 0 {
+			return
+		}
+	case []any:
+		if len(v) == 0 {
+			return
+		}
+	}
+	m[key] = value
+}
+
+// child gives the object at key, made where it is missing.
+func child(m map[string]any, key string) map[string]any {
+	if found, ok := m[key].(map[string]any); ok {
+		return found
+	}
+	made := map[string]any{}
+	m[key] = made
+	return made
+}
+
+// first gives the first of values that is not empty.
+func first(values ...string) string {
+	for _, v := range values {
+		if v != "" {
+			return v
+		}
+	}
+	return ""
+}
+
+// parseTime reads a time as Oracle's services write it.
+func parseTime(s string) (event.Time, bool) {
+	for _, layout := range [...]string{time.RFC3339, "2006-01-02T15:04:05.999999999Z0700", "2006-01-02T15:04:05.999999999"} {
+		if t, err := time.Parse(layout, s); err == nil {
+			return event.TimeOf(t), true
+		}
+	}
+	return 0, false
+}
+
+// numberTime reads event time in milliseconds.
+func numberTime(s string) (event.Time, bool) {
+	switch n := event.Normal(number(s)).(type) {
+	case int64:
+		return event.Time(n), true
+	case float64:
+		if math.Abs(n) < math.MaxInt64 {
+			return event.Time(n), true
+		}
+	}
+	return 0, false
+}
+
+// setTime writes at key the time in s, in milliseconds.
+func setTime(m map[string]any, key, s string) {
+	if t, ok := parseTime(s); ok {
+		m[key] = int64(t)
+	}
+}
+
+// duplicates says which keys stand more than once in an object of v, at most a few of them.
+func duplicates(v *fastjson.Value) []any {
+	const most = 10
+	var warnings []any
+	var walk func(v *fastjson.Value, path []string)
+	walk = func(v *fastjson.Value, path []string) {
+		switch v.Type() {
+		case fastjson.TypeObject:
+			o := v.GetObject()
+			seen := make(map[string]bool, o.Len())
+			o.Visit(func(key []byte, v *fastjson.Value) {
+				if seen[string(key)] {
+					if len(warnings) < most {
+						warnings = append(warnings, fmt.Sprintf("the key %q stands more than once in %s: its first value counts", key, place(path)))
+					}
+					return
+				}
+				k := string(key)
+				seen[k] = true
+				if t := v.Type(); t == fastjson.TypeObject || t == fastjson.TypeArray {
+					walk(v, append(path[:len(path):len(path)], k))
+				}
+			})
+		case fastjson.TypeArray:
+			for i, element := range v.GetArray() {
+				if t := element.Type(); t == fastjson.TypeObject || t == fastjson.TypeArray {
+					walk(element, append(path[:len(path):len(path)], strconv.Itoa(i)))
+				}
+			}
+		}
+	}
+	walk(v, nil)
+	return warnings
+}
+
+func place(path []string) string {
+	if len(path) == 0 {
+		return "the record"
+	}
+	return "`" + strings.Join(path, ".") + "`"
+}
