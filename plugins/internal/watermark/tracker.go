@@ -24,6 +24,7 @@ type Tracker struct {
 	lateness   time.Duration
 	maxFuture  time.Duration
 	listening  bool
+	clocked    bool
 
 	now     time.Time // of the last Advance
 	started bool
@@ -39,6 +40,8 @@ type Limits struct {
 	// IdleTimeout is how long nothing may come from a partition of a foreign source, with nothing in flight,
 	// before its time runs on at the clock's speed; 0 means never.
 	IdleTimeout time.Duration
+	// Now gives the wall time when a batch is read, to tell events of the future; nil where nothing is to be judged.
+	Now func() time.Time
 }
 
 // Source is one input.
@@ -117,7 +120,14 @@ func (t *Tracker) Listening() bool {
 func (t *Tracker) Limit(l Limits) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.limits = l
+	t.limits, t.clocked = l, true
+}
+
+// Clocked is true where the stream has a clock.
+func (t *Tracker) Clocked() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.clocked
 }
 
 // Restore names partitions that an earlier run knew. Each holds time until it has spoken, at most Limits.MaxHold.
@@ -138,6 +148,27 @@ func (t *Tracker) Sources() int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return len(t.sources)
+}
+
+// Ended is true when there were sources, and all have ended with everything delivered.
+func (t *Tracker) Ended() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.ended()
+}
+
+func (t *Tracker) ended() bool {
+	for _, s := range t.sources {
+		if !s.ended {
+			return false
+		}
+	}
+	for _, p := range t.partitions {
+		if len(p.inFlight) > 0 {
+			return false
+		}
+	}
+	return len(t.sources) > 0
 }
 
 // Register adds a source: an input that reports by itself what it reads. An input calls it in its constructor.
@@ -223,7 +254,7 @@ func (p *Partition) Retire() {
 
 // future is true for a time too far ahead of the clock to be believed.
 func (t *Tracker) future(at event.Time) bool {
-	return t.started && t.listening && at > event.TimeOf(t.now).Add(t.maxFuture)
+	return t.listening && t.limits.Now != nil && at > event.TimeOf(t.limits.Now()).Add(t.maxFuture)
 }
 
 func (p *Partition) settle() {
@@ -257,10 +288,7 @@ func (t *Tracker) Advance(now time.Time) Reading {
 		now = t.now
 	}
 	t.now = now
-	r := Reading{Done: len(t.sources) > 0}
-	for _, s := range t.sources {
-		r.Done = r.Done && s.ended
-	}
+	r := Reading{Done: t.ended()}
 	least := marks{by: map[string]event.Time{}}
 	for _, id := range slices.SortedFunc(maps.Keys(t.partitions), compare) {
 		p := t.partitions[id]
@@ -269,9 +297,6 @@ func (t *Tracker) Advance(now time.Time) Reading {
 			continue
 		}
 		at, state := p.at(now, t.limits)
-		if len(p.inFlight) > 0 {
-			r.Done = false
-		}
 		if state != leftOut || p.source != nil {
 			r.Known = append(r.Known, id)
 		}

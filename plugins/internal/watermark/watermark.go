@@ -44,3 +44,23 @@ const MetaTick = "correlate_tick"
 
 // MetaType is the metadata key that says what a message is: "incident", "event", "late", "tick".
 const MetaType = "correlate_type"
+
+// Types of messages.
+const (
+	TypeIncident = "incident"
+	TypeEvent    = "event"
+	TypeLate     = "late"
+	TypeTick     = "tick"
+)
+
+// At gives the watermark of a tenancy: its own, or that of the partitions which carry events of every tenancy,
+// or the least of all.
+func (t Tick) At(tenancy string) event.Time {
+	if at, ok := t.Tenancies[tenancy]; ok {
+		return at
+	}
+	if at, ok := t.Tenancies[""]; ok {
+		return at
+	}
+	return t.All
+}
