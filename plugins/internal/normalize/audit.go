@@ -457,7 +457,7 @@ func rest(s source, op operation) map[string]any {
 				delete(m, part)
 			}
 		}
-		set(data, name, value)
+		set(data, name, pruned(value))
 	})
 	unmapped := map[string]any{}
 	set(unmapped, "data", data)

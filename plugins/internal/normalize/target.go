@@ -235,7 +235,7 @@ func grantees(statements []any) []any {
 		for name := range strings.SplitSeq(names, ",") {
 			name = strings.TrimSpace(name)
 			field := "name"
-			if rest, isID := strings.CutPrefix(name, "id "); isID {
+			if word, rest, isID := strings.Cut(name, " "); isID && strings.EqualFold(word, "id") {
 				name, field = strings.TrimSpace(rest), "uid"
 			}
 			name = strings.ReplaceAll(name, "'", "")

@@ -88,23 +88,43 @@ func object(v *fastjson.Value, keys ...string) *fastjson.Value {
 
 // set writes value at key unless it is empty.
 func set(m map[string]any, key string, value any) {
+	if !empty(value) {
+		m[key] = value
+	}
+}
+
+// empty tells values that say nothing.
+func empty(value any) bool {
 	switch v := value.(type) {
 	case nil:
-		return
+		return true
 	case string:
-		if v == "" {
-			return
-		}
+		return v == ""
 	case map[string]any:
-		if len(v) == 0 {
-			return
+		return len(v) == 0
+	case []any:
+		return len(v) == 0
+	}
+	return false
+}
+
+// pruned takes away members that say nothing: null, "", and objects and arrays without anything in them.
+func pruned(v any) any {
+	switch v := v.(type) {
+	case map[string]any:
+		for name, member := range v {
+			if member = pruned(member); empty(member) {
+				delete(v, name)
+				continue
+			}
+			v[name] = member
 		}
 	case []any:
-		if len(v) == 0 {
-			return
+		for i := range v {
+			v[i] = pruned(v[i])
 		}
 	}
-	m[key] = value
+	return v
 }
 
 // child gives the object at key, made where it is missing.

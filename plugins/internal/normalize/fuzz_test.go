@@ -1,0 +1,78 @@
+package normalize_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"testing"
+
+	"benthos-oci/plugins/internal/event"
+	"benthos-oci/plugins/internal/normalize"
+	"benthos-oci/plugins/internal/sample"
+)
+
+func seeds(f *testing.F) {
+	f.Helper()
+	for _, op := range []string{"UploadApiKey", "CreatePolicy", "InteractiveLogin", "admin.group.add.member.success", "TerminateInstance.begin"} {
+		audit := sample.Event(op, sample.Options{})
+		for _, wrap := range envelopes {
+			f.Add(encode(f, wrap(audit)))
+		}
+	}
+	f.Add(sample.ProblemJSON("BUCKET_IS_PUBLIC", sample.ProblemOptions{}))
+	f.Add(encode(f, sample.ProblemEvent("ROGUE_USER", sample.ProblemOptions{})))
+	f.Add([]byte(`{"class_uid":6003,"time":1}`))
+	f.Add([]byte(`{"eventType":"a","event\u0054ype":"b","eventTime":"2026-11-20T10:00:00Z","data":[]}`))
+	f.Add([]byte(`{"type":"com.oraclecloud.vcn.flowlogs.DataEvent","time":"2026-11-20T10:00:00Z","data":{"sourceAddress":"::1","action":"REJECT"}}`))
+}
+
+func FuzzScan(f *testing.F) {
+	seeds(f)
+	f.Fuzz(func(t *testing.T, b []byte) {
+		kind, eventType := normalize.Scan(b)
+		if kind == normalize.Unknown && eventType != nil {
+			t.Errorf("a type %q of an unknown kind", eventType)
+		}
+		at, ok := normalize.TimeOf(b)
+		ev, err := normalize.Event(b)
+		if err == nil && (!ok || at != ev.Time) {
+			t.Errorf("TimeOf gives %v %v, the event has %v", at, ok, ev.Time)
+		}
+	})
+}
+
+func FuzzNormalize(f *testing.F) {
+	seeds(f)
+	f.Fuzz(func(t *testing.T, b []byte) {
+		before := bytes.Clone(b)
+		ev, err := normalize.Event(b)
+		if !bytes.Equal(b, before) {
+			t.Fatal("the record was changed")
+		}
+		if err != nil {
+			return
+		}
+		encoded, err := json.Marshal(ev.Doc)
+		if err != nil {
+			t.Fatalf("encoding the document: %v", err)
+		}
+		kind, eventType := normalize.Scan(b)
+		for field, want := range normalize.Static(kind, string(eventType)) {
+			path, err := event.ParsePath(field)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := ev.Lookup(path); got != event.Normal(want) {
+				t.Errorf("%s is %v in the document, %v in the facts", field, got, want)
+			}
+		}
+		if kind == normalize.Normalized {
+			return
+		}
+		if err := beyondSchema(ev.Doc); err != nil {
+			t.Error(err)
+		}
+		if again, _ := normalize.Scan(encoded); again != normalize.Normalized {
+			t.Errorf("the document is %s, want normalized", again)
+		}
+	})
+}
