@@ -1,0 +1,46 @@
+package oci
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"golang.org/x/time/rate"
+)
+
+// Limiter spaces the requests of one tenancy, whichever inputs make them:
+// Oracle throttles by user, so inputs that share a key share a limiter.
+type Limiter struct {
+	rate *rate.Limiter
+
+	mu    sync.Mutex
+	until time.Time // mu; nothing is sent before it, after a 429
+}
+
+// NewLimiter allows so many requests a second.
+func NewLimiter(perSecond float64) *Limiter {
+	burst := max(1, int(perSecond))
+	return &Limiter{rate: rate.NewLimiter(rate.Limit(perSecond), burst)}
+}
+
+// Wait blocks until a request may be sent, or ctx ends.
+func (l *Limiter) Wait(ctx context.Context, clock func() time.Time) error {
+	now := clock()
+	wait := l.rate.ReserveN(now, 1).DelayFrom(now)
+	l.mu.Lock()
+	wait = max(wait, l.until.Sub(now))
+	l.mu.Unlock()
+	if wait <= 0 {
+		return ctx.Err()
+	}
+	return sleep(ctx, wait)
+}
+
+// Pause lets nothing pass before t.
+func (l *Limiter) Pause(t time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if t.After(l.until) {
+		l.until = t
+	}
+}

@@ -1,0 +1,302 @@
+// Package oci signs and sends the calls that the inputs make, and says in one sentence what is wrong when one fails.
+//
+// It stands between Oracle's APIs and package collect. Oracle's SDK gives the request signature, the keys and the table of regions;
+// bodies are read here, byte for byte, because the SDK's typed clients lose fields and whole pages.
+//
+//	client, err := oci.New(oci.Options{Auth: oci.Auth{Profile: "PROD"}})
+//	page, err := client.AuditEvents(ctx, oci.AuditQuery{Region: "us-ashburn-1", Compartment: id, Start: start, End: end})
+package oci
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"sync"
+	"time"
+
+	"github.com/oracle/oci-go-sdk/v65/common"
+)
+
+// Options says who calls, where, and how politely.
+type Options struct {
+	Auth Auth
+	// Endpoint replaces Oracle's hosts; {region} and {service} in it are replaced. Empty: Oracle's own.
+	Endpoint string
+	// Limiter gives the limiter that spaces the requests of a tenancy; nil: one of its own with DefaultRequestsPerSecond.
+	Limiter func(tenancy string) *Limiter
+	// MaxBody is the largest body that is read, in bytes after decompression; 0: DefaultMaxBody.
+	MaxBody int64
+	// Timeout ends one request, its body included; 0: DefaultTimeout. Oracle was seen to take 11 s for one page.
+	Timeout time.Duration
+	// Retry says how often and how long a call is tried again.
+	Retry Retry
+	// Transport carries the requests; nil: one of its own with Go's defaults.
+	Transport http.RoundTripper
+	// Now is the local clock; nil: the wall clock.
+	Now func() time.Time
+	// Observe is told of every request that was answered or failed; nil: nobody.
+	Observe func(Observation)
+}
+
+// Defaults of Options.
+const (
+	DefaultRequestsPerSecond = 10.0
+	DefaultMaxBody           = 64 << 20
+	DefaultTimeout           = 90 * time.Second
+)
+
+// Observation is one request as metrics see it.
+type Observation struct {
+	Operation string
+	// Status is the HTTP status, 0 where no answer came.
+	Status int
+	// Attempt counts from 1; a larger one is a retry.
+	Attempt int
+}
+
+// Client calls Oracle's APIs for one tenancy. It is safe for concurrent use.
+type Client struct {
+	opts        Options
+	credentials *credentials
+	endpoint    endpoint
+	limiter     *Limiter
+	http        *http.Client
+
+	mu     sync.Mutex
+	offset time.Duration   // mu; Oracle's clock less ours, from the Date of the last answer
+	heard  bool            // mu; true once an answer came
+	proved map[string]bool // mu; regions that have accepted our signature
+}
+
+// New checks the configuration and the key; it sends nothing.
+func New(opts Options) (*Client, error) {
+	if opts.Now == nil {
+		opts.Now = time.Now
+	}
+	if opts.MaxBody <= 0 {
+		opts.MaxBody = DefaultMaxBody
+	}
+	if opts.Timeout <= 0 {
+		opts.Timeout = DefaultTimeout
+	}
+	if opts.Limiter == nil {
+		opts.Limiter = func(string) *Limiter { return NewLimiter(DefaultRequestsPerSecond) }
+	}
+	if opts.Observe == nil {
+		opts.Observe = func(Observation) {}
+	}
+	opts.Retry = opts.Retry.withDefaults()
+	where, err := parseEndpoint(opts.Endpoint)
+	if err != nil {
+		return nil, err
+	}
+	keys, err := newCredentials(opts.Auth, opts.Now)
+	if err != nil {
+		return nil, err
+	}
+	transport := opts.Transport
+	if transport == nil {
+		transport = http.DefaultTransport.(*http.Transport).Clone()
+	}
+	return &Client{
+		opts: opts, credentials: keys, limiter: opts.Limiter(keys.identity().Tenancy), endpoint: where, proved: map[string]bool{},
+		// A redirect would carry a signature that holds for another host.
+		http: &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }},
+	}, nil
+}
+
+// Tenancy is the OCID of the tenancy whose key signs the calls.
+func (c *Client) Tenancy() string { return c.credentials.identity().Tenancy }
+
+// Region is the region of the configuration, where calls go that need no certain one.
+func (c *Client) Region() string { return c.credentials.identity().Region }
+
+// Now is Oracle's time as far as it is known: our clock, corrected by the Date of the last answer.
+func (c *Client) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.opts.Now().Add(c.offset).UTC()
+}
+
+// Close lets go of idle connections.
+func (c *Client) Close() { c.http.CloseIdleConnections() }
+
+// call is one request to an API.
+type call struct {
+	service   service
+	operation string
+	region    string
+	path      string
+	query     url.Values
+	// decode reads a body of status 200; its error makes the call fail, and be tried again.
+	decode func(*answer) error
+}
+
+// answer is what came back, its body read to the end.
+type answer struct {
+	status    int
+	body      []byte
+	next      string
+	requestID string
+	date      time.Time
+}
+
+// do sends the call until it is answered, refused for good, or not worth trying any more.
+func (c *Client) do(ctx context.Context, what call) error {
+	if what.region == "" {
+		what.region = c.Region()
+	}
+	reloaded := false
+	for attempt := 1; ; attempt++ {
+		if err := c.limiter.Wait(ctx, c.opts.Now); err != nil {
+			return err
+		}
+		err := c.send(ctx, what, attempt)
+		if err == nil {
+			return nil
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		var failure *Error
+		if !errors.As(err, &failure) {
+			return err
+		}
+		// A key that was replaced on disk is taken up at once.
+		if failure.Status == http.StatusUnauthorized && !reloaded && c.credentials.reload() {
+			reloaded = true
+			continue
+		}
+		wait, again := c.opts.Retry.after(failure, attempt)
+		if !again {
+			return failure
+		}
+		if failure.Status == http.StatusTooManyRequests {
+			c.limiter.Pause(c.opts.Now().Add(wait))
+		}
+		if err := sleep(ctx, wait); err != nil {
+			return err
+		}
+	}
+}
+
+// send makes one attempt.
+func (c *Client) send(ctx context.Context, what call, attempt int) error {
+	key, err := c.credentials.current()
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, c.opts.Timeout)
+	defer cancel()
+	target, err := c.endpoint.resolve(what.service, what.region)
+	if err != nil {
+		return err
+	}
+	target += what.path
+	if len(what.query) > 0 {
+		target += "?" + what.query.Encode()
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, target, http.NoBody)
+	if err != nil {
+		return fmt.Errorf("building the request %s: %w", what.operation, err)
+	}
+	req.Header.Set("Accept", "application/json")
+	req.Header.Set("User-Agent", "benthos-oci")
+	req.Header.Set("Date", c.opts.Now().UTC().Format(http.TimeFormat))
+	if err := common.DefaultRequestSigner(key).Sign(req); err != nil {
+		return fmt.Errorf("signing the request %s: %w", what.operation, err)
+	}
+	got, err := c.roundTrip(req)
+	if err != nil {
+		c.opts.Observe(Observation{Operation: what.operation, Attempt: attempt})
+		return c.unreachable(what, got, err)
+	}
+	c.opts.Observe(Observation{Operation: what.operation, Status: got.status, Attempt: attempt})
+	c.hear(got)
+	if got.status != http.StatusOK {
+		return c.refused(what, got)
+	}
+	c.mu.Lock()
+	c.proved[what.region] = true
+	c.mu.Unlock()
+	if err := what.decode(got.answer()); err != nil {
+		return &Error{
+			Kind: Garbled, Operation: what.operation, Region: what.region, Status: got.status, RequestID: got.requestID, Cause: err,
+			Sentence: fmt.Sprintf("%s in %s answered with something that is not what the API returns (%v): if a proxy stands between, let it pass the answer unchanged",
+				what.operation, what.region, err),
+		}
+	}
+	return nil
+}
+
+// reply is an answer together with what only the retry and the error sentences need.
+type reply struct {
+	status    int
+	header    http.Header
+	body      []byte
+	requestID string
+	date      time.Time
+}
+
+func (r *reply) answer() *answer {
+	return &answer{status: r.status, body: r.body, next: r.header.Get("opc-next-page"), requestID: r.requestID, date: r.date}
+}
+
+func (c *Client) roundTrip(req *http.Request) (*reply, error) {
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	got := &reply{status: resp.StatusCode, header: resp.Header, requestID: resp.Header.Get("opc-request-id")}
+	if date, err := http.ParseTime(resp.Header.Get("Date")); err == nil {
+		got.date = date.UTC()
+	}
+	limit := c.opts.MaxBody
+	if resp.StatusCode != http.StatusOK {
+		limit = min(limit, maxErrorBody)
+	}
+	body, err := io.ReadAll(io.LimitReader(resp.Body, limit+1))
+	if err != nil {
+		return got, fmt.Errorf("reading the body: %w", err)
+	}
+	if int64(len(body)) > limit {
+		if resp.StatusCode == http.StatusOK {
+			return got, errTooLarge
+		}
+		body = body[:limit]
+	}
+	got.body = body
+	return got, nil
+}
+
+// maxErrorBody bounds what is read of the body of a refusal.
+const maxErrorBody = 64 << 10
+
+var errTooLarge = errors.New("the body is larger than the limit")
+
+// hear learns Oracle's time from an answer.
+func (c *Client) hear(got *reply) {
+	if got.date.IsZero() {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.offset = got.date.Sub(c.opts.Now().Truncate(time.Second))
+	c.heard = true
+}
+
+// sleep waits for d or until ctx ends.
+func sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

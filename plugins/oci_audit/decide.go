@@ -1,0 +1,225 @@
+package ociaudit
+
+import (
+	"math"
+	"time"
+
+	"benthos-oci/plugins/internal/collect"
+	"benthos-oci/plugins/internal/oci"
+)
+
+// result is what came of reading a pass.
+type result struct {
+	p   *partition
+	err error
+}
+
+// decide gives out passes until the reader is closed or a bounded run has ended. It owns the schedule of all partitions.
+func (r *reader) decide() {
+	defer r.done.Done()
+	results := make(chan result, r.conf.threads)
+	found := make(chan error, 1)
+	running, refreshing := 0, false
+	refresh := time.Now().Add(r.conf.refresh)
+	report := newReport(r)
+	defer func() {
+		for range running {
+			<-results
+		}
+		if refreshing {
+			<-found
+		}
+	}()
+	for {
+		for running < r.conf.threads {
+			p, pass := r.choose(time.Now())
+			if p == nil {
+				break
+			}
+			running++
+			p.busy = true
+			go func() { results <- result{p: p, err: r.read(p, pass)} }()
+		}
+		if now := time.Now(); !refreshing && !now.Before(refresh) {
+			refreshing = true
+			go func() { found <- r.discover(r.ctx) }()
+		}
+		report.tick(time.Now())
+		if running == 0 && r.finished() {
+			r.finish()
+			return
+		}
+		timer := time.NewTimer(r.pause(refresh, refreshing))
+		select {
+		case <-r.ctx.Done():
+			timer.Stop()
+			return
+		case one := <-results:
+			running--
+			r.settle(one)
+		case err := <-found:
+			refreshing, refresh = false, time.Now().Add(r.conf.refresh)
+			if err != nil {
+				r.health.Failed("the list of regions and compartments", err)
+				refresh = time.Now().Add(min(r.conf.refresh, time.Minute))
+				break
+			}
+			r.health.Worked("the list of regions and compartments")
+		case <-r.wake:
+			for _, p := range r.all() {
+				p.waiting = false
+			}
+		case <-timer.C:
+		}
+		timer.Stop()
+	}
+}
+
+// choose gives the partition that is furthest behind and has something to read, with what to read of it.
+// Taking the furthest behind keeps the partitions together, so that event time moves on evenly.
+func (r *reader) choose(now time.Time) (*partition, *collect.Pass) {
+	all := r.all()
+	for {
+		var least *partition
+		var at time.Time
+		for _, p := range all {
+			if p.busy || p.waiting || p.retired || now.Before(p.notBefore) {
+				continue
+			}
+			p.mu.Lock()
+			position := p.cursor.Position()
+			p.mu.Unlock()
+			if least == nil || position.Before(at) {
+				least, at = p, position
+			}
+		}
+		if least == nil {
+			return nil, nil
+		}
+		oracle := r.client.Now()
+		least.mu.Lock()
+		pass, ok := least.cursor.Next(oracle)
+		lost, some := least.cursor.Lost()
+		caught := least.cursor.CaughtUp(oracle)
+		settles := least.cursor.Settles()
+		least.mu.Unlock()
+		if some {
+			r.log.Errorf("The position of %s is older than what Oracle keeps: events processed between %s and %s cannot be read any more",
+				least.name(), lost.Start.Format(time.RFC3339), lost.End.Format(time.RFC3339))
+		}
+		switch {
+		case ok:
+			return least, pass
+		case caught:
+			r.idle(least, now, settles.Sub(oracle))
+		default:
+			least.waiting = true
+		}
+	}
+}
+
+// idle puts a partition that has caught up to sleep until the next sweep, or until what appears late in a bounded run had its time.
+func (r *reader) idle(p *partition, now time.Time, settles time.Duration) {
+	p.caught = true
+	p.notBefore = now.Add(r.conf.Poll)
+	if settles > 0 {
+		p.notBefore = now.Add(min(settles, r.conf.Poll))
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	// A deleted compartment is read for as long as something may still appear in it.
+	if !p.goneSince.IsZero() && now.Sub(p.goneSince) > r.plan.Overlap+time.Hour && p.cursor.Idle() {
+		p.retired = true
+		p.mark.Retire()
+	}
+}
+
+// settle notes what came of a pass.
+func (r *reader) settle(one result) {
+	p := one.p
+	p.busy = false
+	switch {
+	case r.ctx.Err() != nil:
+		return
+	case one.err == nil:
+		p.failures = 0
+		p.notBefore = time.Time{}
+		r.health.Worked(p.name())
+		r.trouble.Store(nil)
+	default:
+		p.failures++
+		pause := min(firstPause*time.Duration(math.Pow(2, float64(min(p.failures-1, 16)))), max(r.conf.Poll, firstPause))
+		p.notBefore = time.Now().Add(pause)
+		r.health.Failed(p.name(), one.err)
+	}
+	failing, alive := 0, false
+	for _, other := range r.all() {
+		if other.failures > 0 {
+			failing++
+		}
+		if other.failures < tryBeforeRed && !other.retired {
+			alive = true
+		}
+	}
+	r.metrics.Failing.Set(int64(failing))
+	if !alive && one.err != nil {
+		r.trouble.Store(&one.err)
+		if r.outlet.InFlight() == 0 {
+			r.outlet.Disconnect()
+		}
+	}
+}
+
+// pause is how long to wait when nothing happens.
+func (r *reader) pause(refresh time.Time, refreshing bool) time.Duration {
+	now := time.Now()
+	next := now.Add(progressEvery)
+	if !refreshing && refresh.Before(next) {
+		next = refresh
+	}
+	for _, p := range r.all() {
+		if !p.busy && !p.waiting && !p.retired && p.notBefore.Before(next) {
+			next = p.notBefore
+		}
+	}
+	return max(next.Sub(now), time.Millisecond)
+}
+
+// finished is true once a bounded run has delivered everything that it may read.
+func (r *reader) finished() bool {
+	if r.plan.End.IsZero() {
+		return false
+	}
+	for _, p := range r.all() {
+		p.mu.Lock()
+		over, idle := p.cursor.Finished(), p.cursor.Idle()
+		p.mu.Unlock()
+		if !over && !p.retired && (p.failures < tryBeforeGone || !idle) {
+			return false
+		}
+	}
+	// Outages end; only what the key's user may not read is left out.
+	for _, p := range r.all() {
+		if p.failures >= tryBeforeGone && oci.KindOf(r.health.Of(p.name())) != oci.NoPermission {
+			return false
+		}
+	}
+	return true
+}
+
+// finish ends a bounded run.
+func (r *reader) finish() {
+	left := 0
+	for _, p := range r.all() {
+		if p.failures >= tryBeforeGone {
+			left++
+		}
+	}
+	if left > 0 {
+		r.log.Errorf("Reading up to %s has ended without %d of %d partitions, which may not be read: their position is kept, so run it again once the policy statement is there",
+			r.plan.End.Format(time.RFC3339), left, len(r.all()))
+	}
+	r.log.Infof("Read everything up to %s: %d events", r.plan.End.Format(time.RFC3339), r.events.Load())
+	r.source.End()
+	r.outlet.End()
+}

@@ -1,0 +1,159 @@
+package ociaudit
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/redpanda-data/benthos/v4/public/service"
+
+	"benthos-oci/plugins/internal/collect"
+	"benthos-oci/plugins/internal/oci"
+)
+
+// maxBatch is how many events leave in one batch; Oracle was seen to give 20,000 in one page.
+const maxBatch = 1000
+
+// read reads a pass to its end and hands its new events on. When it fails, the same pass is read again later,
+// and what has left does not leave again.
+func (r *reader) read(p *partition, pass *collect.Pass) error {
+	pages := 0
+	for i := 0; i < len(pass.Spans); i++ {
+		n, err := r.readSpan(p, pass, pass.Spans[i])
+		pages += n
+		if oci.KindOf(err) == oci.TooLarge && pass.Split(i) {
+			i--
+			continue
+		}
+		if err != nil {
+			p.mu.Lock()
+			p.cursor.Fail(pass)
+			p.mu.Unlock()
+			return err
+		}
+	}
+	// What was processed before the end of the pass has left, so event time may come here once it is acked.
+	p.mark.CaughtUp(eventTime(pass.End()))
+	p.mu.Lock()
+	p.cursor.Read(pass, pages)
+	p.mu.Unlock()
+	poke(r.save)
+	return nil
+}
+
+// readSpan follows the page tokens of a span; a page without events may have one, too.
+func (r *reader) readSpan(p *partition, pass *collect.Pass, span collect.Span) (pages int, err error) {
+	query := oci.AuditQuery{Region: p.region, Compartment: p.compartment, Start: span.Start, End: span.End}
+	tokens := map[string]bool{}
+	for {
+		page, err := r.client.AuditEvents(r.ctx, query)
+		if err != nil {
+			return pages, err
+		}
+		pages++
+		for items := page.Items; len(items) > 0; {
+			n := min(len(items), maxBatch)
+			if err := r.deliver(p, pass, span, page, items[:n]); err != nil {
+				return pages, err
+			}
+			items = items[n:]
+		}
+		if page.Next == "" {
+			return pages, nil
+		}
+		if tokens[page.Next] {
+			return pages, errRepeated(p, page.RequestID)
+		}
+		tokens[page.Next] = true
+		query.Page = page.Next
+	}
+}
+
+// deliver hands the new events among items on, as they came.
+func (r *reader) deliver(p *partition, pass *collect.Pass, span collect.Span, page oci.Page, items []oci.Item) error {
+	ids := make([]collect.ID, len(items))
+	for i, item := range items {
+		name := []byte(item.ID)
+		if len(name) == 0 {
+			name = item.Raw
+		}
+		ids[i] = collect.IDOf(name)
+	}
+	p.mu.Lock()
+	batch, fresh := p.cursor.Admit(pass, ids)
+	p.mu.Unlock()
+	messages := make(service.MessageBatch, 0, len(items))
+	malformed := 0
+	for i, item := range items {
+		if !fresh[i] {
+			continue
+		}
+		if err := r.fault(item); err != nil {
+			malformed++
+			item.Err = err
+		}
+		messages = append(messages, r.message(p, span, page, item))
+		if span.Again {
+			r.late.found(r.log, p.region, span.End.Sub(laterOf(item.Time, span.Start)))
+		}
+	}
+	r.metrics.Repeated.Incr(int64(len(items)-len(messages)), p.region)
+	if len(messages) == 0 {
+		return nil
+	}
+	r.metrics.Events.Incr(int64(len(messages)), p.region)
+	if malformed > 0 {
+		r.metrics.Malformed.Incr(int64(malformed), p.region)
+	}
+	// Within a pass the order means nothing: until it is read to its end, only its beginning is certain.
+	done := p.mark.Read(eventTime(pass.Begin()))
+	return r.outlet.Send(r.ctx, messages, func(err error) {
+		p.mu.Lock()
+		if err != nil {
+			p.cursor.Nack(batch)
+			p.owed = append(p.owed, done)
+			p.mu.Unlock()
+			poke(r.wake)
+			return
+		}
+		p.cursor.Ack(batch)
+		p.mu.Unlock()
+		done()
+		r.events.Add(int64(len(messages)))
+		poke(r.save)
+	})
+}
+
+// fault says what is wrong with a record, nil where nothing is.
+func (r *reader) fault(item oci.Item) error {
+	if item.Err != nil {
+		return item.Err
+	}
+	if len(item.Raw) > r.conf.EventBytes {
+		return fmt.Errorf("the record has %d bytes, more than max_event_bytes", len(item.Raw))
+	}
+	return nil
+}
+
+func (r *reader) message(p *partition, span collect.Span, page oci.Page, item oci.Item) *service.Message {
+	m := service.NewMessage(item.Raw)
+	m.MetaSetMut("oci_source", Name)
+	m.MetaSetMut("oci_tenancy", r.client.Tenancy())
+	m.MetaSetMut("oci_region", p.region)
+	m.MetaSetMut("oci_compartment", p.compartment)
+	m.MetaSetMut("oci_window_start", span.Start.Format(time.RFC3339))
+	m.MetaSetMut("oci_window_end", span.End.Format(time.RFC3339))
+	m.MetaSetMut("oci_request_id", page.RequestID)
+	if item.Err != nil {
+		m.MetaSetMut("oci_error", item.Err.Error())
+		m.SetError(errors.New("reading an audit event: " + item.Err.Error()))
+	}
+	return m
+}
+
+func laterOf(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
