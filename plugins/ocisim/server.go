@@ -1,0 +1,298 @@
+package ocisim
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"benthos-oci/plugins/internal/sample"
+)
+
+// maxBody bounds what is read of a request.
+const maxBody = 1 << 20
+
+// request is a call on its way through the simulator.
+type request struct {
+	sim     *Sim
+	tenancy *tenancy
+	region  string
+	path    string // without the region and service that an endpoint puts before it
+	query   url.Values
+	now     time.Time
+	header  http.Header // of the answer
+	call    Call
+}
+
+// answer is what a route gives: items of a page, or one value.
+type answer struct {
+	status int
+	body   []byte   // one value
+	items  [][]byte // a page; wrapped in {"items":[]} where enveloped
+	page   bool
+	inside bool   // the page stands in {"items":[]}
+	next   string // opc-next-page
+}
+
+// apiError is Oracle's error body.
+type apiError struct {
+	status  int
+	Code    string `json:"code"`
+	Message string `json:"message"`
+}
+
+func (e *apiError) Error() string { return fmt.Sprintf("%d %s: %s", e.status, e.Code, e.Message) }
+
+func notAuthenticated(message string) *apiError {
+	return &apiError{http.StatusUnauthorized, "NotAuthenticated", message}
+}
+
+func notFound() *apiError {
+	return &apiError{http.StatusNotFound, "NotAuthorizedOrNotFound", "Authorization failed or requested resource not found."}
+}
+
+func invalid(format string, args ...any) *apiError {
+	return &apiError{http.StatusBadRequest, "InvalidParameter", fmt.Sprintf(format, args...)}
+}
+
+func missing(name string) *apiError {
+	return &apiError{http.StatusBadRequest, "MissingParameter", fmt.Sprintf("The required parameter %s is missing.", name)}
+}
+
+// ServeHTTP answers one call.
+// A leading path segment chooses the region, as does a host as audit.eu-frankfurt-1.oraclecloud.com; else it is the home region.
+func (s *Sim) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	now := s.config.Clock().UTC()
+	req := &request{sim: s, now: now, query: r.URL.Query(), header: w.Header()}
+	req.region, req.path = splitPath(r)
+	req.call = Call{Path: req.path, Query: r.URL.RawQuery, Time: now, Compartment: req.query.Get("compartmentId")}
+	w.Header().Set("Date", now.Format(http.TimeFormat))
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Opc-Request-Id", s.requestID(r.Header.Get("Opc-Request-Id")))
+
+	ans, effect, err := req.handle(r)
+	req.call.Region = req.region
+	if err != nil {
+		ans = &answer{status: err.status, body: encode(err)}
+	}
+	status := ans.send(w, r, effect)
+	req.call.Status = status
+	s.counted(req.call)
+}
+
+func (q *request) handle(r *http.Request) (*answer, *Fault, *apiError) {
+	if err := q.authenticate(r); err != nil {
+		return nil, nil, err
+	}
+	if q.region == "" {
+		q.region = q.tenancy.regions[0]
+	}
+	op, route := q.route(r.Method)
+	q.call.Operation = op
+	effect := q.sim.faults.match(q.call, q.region)
+	if effect != nil && effect.Status >= 400 {
+		return nil, effect, effect.apiError(q)
+	}
+	if route == nil {
+		return nil, effect, notFound()
+	}
+	ans, err := route(q)
+	if err != nil {
+		return nil, effect, err
+	}
+	effect.spoil(q, ans)
+	return ans, effect, nil
+}
+
+// authenticate checks date, key and signature, in the order in which Oracle's gateway complains.
+func (q *request) authenticate(r *http.Request) *apiError {
+	const refused = "The required information to complete authentication was not provided or was incorrect."
+	body, err := io.ReadAll(io.LimitReader(r.Body, maxBody))
+	if err != nil {
+		return invalid("The body could not be read.")
+	}
+	signed := signedRequest{method: r.Method, target: r.RequestURI, host: r.Host, header: r.Header, body: body}
+	if signed.target == "" {
+		signed.target = r.URL.RequestURI()
+	}
+	if signed.hasBody() && r.Header.Get("Content-Length") == "" {
+		signed.header = r.Header.Clone()
+		signed.header.Set("Content-Length", strconv.FormatInt(max(r.ContentLength, 0), 10))
+	}
+	auth, err := readAuthorization(r.Header.Get("Authorization"))
+	if err != nil {
+		return notAuthenticated(refused)
+	}
+	key, known := q.sim.keys.find(auth.keyID)
+	if !known {
+		return notAuthenticated(refused)
+	}
+	at, err := signed.date(auth)
+	if err != nil {
+		return notAuthenticated(refused)
+	}
+	if skew := q.now.Sub(at); skew > maxSkew || skew < -maxSkew {
+		return notAuthenticated(fmt.Sprintf("Date '%s' is not within allowed clock skew. Current '%s', valid datetime range: ['%s', '%s']",
+			at.UTC().Format(http.TimeFormat), q.now.Format(http.TimeFormat),
+			q.now.Add(-maxSkew).Format(http.TimeFormat), q.now.Add(maxSkew).Format(http.TimeFormat)))
+	}
+	if signed.verify(auth, &key.key.PublicKey) != nil {
+		return notAuthenticated(refused)
+	}
+	for _, t := range q.sim.tenancies {
+		if t.id == key.tenancy {
+			q.tenancy = t
+		}
+	}
+	q.call.Tenancy = q.tenancy.id
+	if q.region != "" && !slices.Contains(q.tenancy.regions, q.region) {
+		// A region that the tenancy is not subscribed to knows none of its users.
+		return notAuthenticated(refused)
+	}
+	return nil
+}
+
+type route func(*request) (*answer, *apiError)
+
+// route finds what answers the call. An unknown one has no operation.
+func (q *request) route(method string) (string, route) {
+	if method != http.MethodGet {
+		return "", nil
+	}
+	parts := strings.Split(strings.Trim(q.path, "/"), "/")
+	switch {
+	case matches(parts, "20190901", "auditEvents"):
+		return "ListEvents", listEvents
+	case matches(parts, "20190901", "configuration"):
+		return "GetAuditConfiguration", auditConfiguration
+	case matches(parts, "20160918", "compartments"):
+		return "ListCompartments", listCompartments
+	case matches(parts, "20160918", "compartments", "*"):
+		return "GetCompartment", getCompartment(parts[2])
+	case matches(parts, "20160918", "tenancies", "*"):
+		return "GetTenancy", getTenancy(parts[2])
+	case matches(parts, "20160918", "tenancies", "*", "regionSubscriptions"):
+		return "ListRegionSubscriptions", listRegionSubscriptions(parts[2])
+	case matches(parts, "20200131", "configuration"):
+		return "GetConfiguration", getConfiguration
+	case matches(parts, "20200131", "problems"):
+		return "ListProblems", listProblems
+	case matches(parts, "20200131", "problems", "*"):
+		return "GetProblem", getProblem(parts[2])
+	case matches(parts, "20200131", "problems", "*", "histories"):
+		return "ListProblemHistories", listProblemHistories(parts[2])
+	case matches(parts, "20200131", "problems", "*", "endpoints"):
+		return "ListProblemEndpoints", listProblemEndpoints(parts[2])
+	}
+	return "", nil
+}
+
+func matches(parts []string, want ...string) bool {
+	if len(parts) != len(want) {
+		return false
+	}
+	for i := range want {
+		if want[i] != parts[i] && (want[i] != "*" || parts[i] == "") {
+			return false
+		}
+	}
+	return true
+}
+
+// services are the words that an endpoint may put behind the region, and before it in a host's name.
+var services = []string{"audit", "identity", "cloudguard", "cloudguard-cp-api"}
+
+// splitPath takes the region off the path or, where there is none, off the host.
+func splitPath(r *http.Request) (region, path string) {
+	path = r.URL.Path
+	first, rest, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/")
+	if looksLikeRegion(first) {
+		region, path = first, "/"+rest
+	}
+	first, rest, _ = strings.Cut(strings.TrimPrefix(path, "/"), "/")
+	if slices.Contains(services, first) {
+		path = "/" + rest
+	}
+	if region != "" {
+		return region, path
+	}
+	labels := strings.Split(r.Host, ".")
+	if len(labels) > 2 && slices.Contains(services, labels[0]) && looksLikeRegion(labels[1]) {
+		region = labels[1]
+	}
+	return region, path
+}
+
+// looksLikeRegion reports whether s is spelled as a region: letters, a place, a number.
+func looksLikeRegion(s string) bool {
+	parts := strings.Split(s, "-")
+	if len(parts) < 3 {
+		return false
+	}
+	_, err := strconv.Atoi(parts[len(parts)-1])
+	return err == nil && len(parts[0]) == 2 && strings.ToLower(s) == s
+}
+
+// requestID continues the client's id, as Oracle does, or begins one.
+func (s *Sim) requestID(client string) string {
+	s.mu.Lock()
+	s.serial++
+	n := s.serial
+	s.mu.Unlock()
+	id := strings.ToUpper(strings.ReplaceAll(sample.UUID("request", strconv.FormatUint(n, 10)), "-", ""))
+	if client == "" {
+		return id + "/" + id[:16]
+	}
+	return client + "/" + id
+}
+
+func encode(v any) []byte {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return []byte(`{"code":"InternalServerError","message":"Internal error."}`)
+	}
+	return b
+}
+
+// text puts a page together.
+func (a *answer) text() []byte {
+	if !a.page {
+		return a.body
+	}
+	size := 16
+	for _, item := range a.items {
+		size += len(item) + 1
+	}
+	b := make([]byte, 0, size)
+	if a.inside {
+		b = append(b, `{"items":`...)
+	}
+	b = append(b, '[')
+	for i, item := range a.items {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = append(b, item...)
+	}
+	b = append(b, ']')
+	if a.inside {
+		b = append(b, '}')
+	}
+	return b
+}
+
+// send writes the answer, spoiled where a fault says so, and gives the status that the client saw.
+func (a *answer) send(w http.ResponseWriter, r *http.Request, effect *Fault) int {
+	if a.status == 0 {
+		a.status = http.StatusOK
+	}
+	if a.next != "" {
+		w.Header().Set("Opc-Next-Page", a.next)
+	}
+	return effect.write(w, r, a.status, a.text())
+}

@@ -1,0 +1,130 @@
+package ocisim
+
+import (
+	"fmt"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+
+	"benthos-oci/plugins/internal/sample"
+)
+
+// spoil changes an answer as the fault says, before it is written.
+func (f *Fault) spoil(q *request, a *answer) {
+	if f == nil {
+		return
+	}
+	if f.Effect == EffectLoop && a.page {
+		a.next = q.query.Get("page")
+		if a.next == "" {
+			here, err := q.turn()
+			if err != nil {
+				return
+			}
+			a.next = q.sim.tokens.issue(here)
+		}
+		return
+	}
+	if item := f.item(q); item != nil && a.page {
+		at := len(a.items) / 2
+		a.items = append(a.items[:at:at], append([][]byte{item}, a.items[at:]...)...)
+	}
+}
+
+// item is what a fault puts into a page beside what belongs there. It is never one of the true records.
+func (f *Fault) item(q *request) []byte {
+	id := sample.UUID("malformed", string(f.Effect), q.call.Compartment, q.region, q.call.Query)
+	good := string(sample.JSON("GetInstance", sample.Options{
+		ID: id, Time: q.now.Truncate(time.Minute), Tenancy: sample.Principal{Name: q.tenancy.name, ID: q.tenancy.id},
+		Actor: sample.Principal{Name: "malformed", ID: sample.OCID("user", "", id)}, Region: q.region,
+	}))
+	switch f.Effect {
+	case EffectMalformed:
+		return fmt.Appendf(nil, `{"eventType":42,"eventId":%q,"eventTime":"yesterday","source":["x"],"contentType":null,"data":"a text"}`, id)
+	case EffectUTF8:
+		return []byte(strings.Replace(good, `"principalName":"malformed"`, "\"principalName\":\"mal\xff\xfeformed\"", 1))
+	case EffectControl:
+		return []byte(strings.Replace(good, `"principalName":"malformed"`, "\"principalName\":\"mal\x01formed\"", 1))
+	case EffectDuplicate:
+		return []byte(strings.Replace(good, `"principalName":"malformed"`, `"principalName":"malformed","principalName":"duplicate"`, 1))
+	}
+	return nil
+}
+
+const htmlPage = "<!DOCTYPE html>\n<html><head><title>Sign in to the network</title></head><body><p>Please sign in.</p></body></html>\n"
+
+// write sends status and body, spoiled on the way where the fault says so, and gives the status that the client saw,
+// 0 where it saw a reset.
+func (f *Fault) write(w http.ResponseWriter, r *http.Request, status int, body []byte) int {
+	effect := Effect("")
+	if f != nil && status < 400 {
+		effect = f.Effect
+	}
+	switch effect {
+	case EffectReset:
+		reset(w, status, body)
+		return 0
+	case EffectHTML:
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		w.Header().Del("Opc-Next-Page")
+		body = []byte(htmlPage)
+	case EffectTruncated:
+		body = body[:len(body)/2]
+	case EffectSlow:
+		w.WriteHeader(status)
+		f.drip(w, r, body)
+		return status
+	}
+	w.Header().Set("Content-Length", fmt.Sprint(len(body)))
+	w.WriteHeader(status)
+	// The client may have gone: there is nobody left to tell.
+	_, _ = w.Write(body)
+	return status
+}
+
+// drip writes the body in pieces with pauses between them.
+func (f *Fault) drip(w http.ResponseWriter, r *http.Request, body []byte) {
+	const pieces = 8
+	size := max(len(body)/pieces, 1)
+	for len(body) > 0 {
+		n := min(size, len(body))
+		if _, err := w.Write(body[:n]); err != nil {
+			return
+		}
+		_ = http.NewResponseController(w).Flush()
+		body = body[n:]
+		pause := time.NewTimer(f.Delay)
+		select {
+		case <-r.Context().Done():
+			pause.Stop()
+			return
+		case <-pause.C:
+		}
+	}
+}
+
+// reset sends half of the body and breaks the connection.
+func reset(w http.ResponseWriter, status int, body []byte) {
+	half := body[:len(body)/2]
+	hijacker, ok := w.(http.Hijacker)
+	if !ok {
+		w.Header().Set("Content-Length", fmt.Sprint(len(body)))
+		w.WriteHeader(status)
+		_, _ = w.Write(half)
+		panic(http.ErrAbortHandler) // how a handler breaks a connection that it cannot take over
+	}
+	conn, out, err := hijacker.Hijack()
+	if err != nil {
+		panic(http.ErrAbortHandler)
+	}
+	defer conn.Close()
+	fmt.Fprintf(out, "HTTP/1.1 %d %s\r\nContent-Length: %d\r\n", status, http.StatusText(status), len(body))
+	_ = w.Header().Write(out)
+	_, _ = out.WriteString("\r\n")
+	_, _ = out.Write(half)
+	_ = out.Flush()
+	if tcp, ok := conn.(*net.TCPConn); ok {
+		_ = tcp.SetLinger(0) // the close sends RST
+	}
+}
