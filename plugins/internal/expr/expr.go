@@ -249,3 +249,23 @@ func replace(n node, in *Aggregate, f func(Ref, *Aggregate) *Expr, size *int) (n
 	}
 	return n.with(with), nil
 }
+
+// MapAggregates gives the expression with each of its aggregates replaced by what f gives for it.
+func (e *Expr) MapAggregates(f func(*Aggregate) *Aggregate) *Expr {
+	return newExpr(mapAggregates(e.root, f))
+}
+
+func mapAggregates(n node, f func(*Aggregate) *Aggregate) node {
+	if a, ok := n.(*aggregateNode); ok {
+		return &aggregateNode{agg: f(a.agg), offset: a.offset}
+	}
+	children := n.children()
+	if len(children) == 0 {
+		return n
+	}
+	with := make([]node, len(children))
+	for i, c := range children {
+		with[i] = mapAggregates(c, f)
+	}
+	return n.with(with)
+}

@@ -25,6 +25,8 @@ type Rule struct {
 	Description    string
 	Author         string
 	Date           string
+	Modified       string
+	License        string
 	References     []string
 	Tags           []string
 	DataSources    []string
