@@ -289,3 +289,6 @@ func hashOf(one Problem) string {
 	h := IDOf([]byte(strings.Join([]string{one.Print, strconv.FormatBool(one.Open)}, "\x00")))
 	return hex.EncodeToString(h[:])
 }
+
+// Position is the start of the last sweep that was delivered, or where the first one begins.
+func (p *Problems) Position() time.Time { return later(p.start, p.last) }
