@@ -146,7 +146,7 @@ func (r *reading) windows() {
 		}
 		for i := range then.Steps {
 			if _, absent := then.Steps[i].Node.(*Not); absent && then.Steps[i].Within == 0 {
-				then.Steps[i].Within = r.Window
+				then.Steps[i].Within, then.Steps[i].byWindow = r.Window, true
 			}
 		}
 	})

@@ -27,6 +27,9 @@ type Step struct {
 	// Within bounds the time since the completion of the step before; 0 where only the rule's window does.
 	// For a Not it is never 0: it is D, the rule's window where the author gave none.
 	Within time.Duration
+
+	// byWindow is true where Within is the rule's window because the author gave none.
+	byWindow bool
 }
 
 func (*Ref) node()  {}
