@@ -163,3 +163,31 @@ func ruleCounts(set map[string]settled) string {
 	slices.Sort(all)
 	return strings.Join(all, " ")
 }
+
+// incidentID gives the id in an incident's document.
+func incidentID(t *testing.T, body []byte) string {
+	t.Helper()
+	var doc incidentDoc
+	if err := json.Unmarshal(body, &doc); err != nil || doc.Metadata.UID == "" {
+		t.Fatalf("what left as an incident has no metadata.uid (%v): %.200s", err, body)
+	}
+	return doc.Metadata.UID
+}
+
+// checkSameIDs says that each incident of a quiet run arrived exactly once, and no other.
+func checkSameIDs(t *testing.T, want map[string]settled, got map[string]int) {
+	t.Helper()
+	if len(want) == 0 {
+		t.Fatal("the quiet run raised no incident: nothing was compared")
+	}
+	for id, s := range want {
+		if got[id] != 1 {
+			t.Errorf("incident %s (%s) arrived %d times, want once", id, s, got[id])
+		}
+	}
+	for id := range got {
+		if _, ok := want[id]; !ok {
+			t.Errorf("incident %s arrived, which the quiet run did not raise", id)
+		}
+	}
+}

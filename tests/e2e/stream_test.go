@@ -60,16 +60,13 @@ type stream struct {
 	done    chan error
 }
 
-// build reads a whole config and makes a stream of it. The HTTP server is off.
+// build reads a whole config and makes a stream of it.
 func build(t *testing.T, config string) *stream {
 	t.Helper()
 	b := service.NewStreamBuilder()
 	s := &stream{log: &lines{}, done: make(chan error, 1)}
 	if err := b.SetYAML(config); err != nil {
 		t.Fatalf("reading the config: %v\n%s", err, config)
-	}
-	if err := b.SetFields("http.enabled", false); err != nil {
-		t.Fatal(err)
 	}
 	b.SetLogger(slog.New(slog.NewTextHandler(s.log, &slog.HandlerOptions{Level: slog.LevelInfo})))
 	built, err := b.Build()

@@ -1,0 +1,130 @@
+package e2e
+
+import (
+	"context"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"benthos-oci/plugins/ocisim"
+)
+
+// newKafka starts a broker in this process.
+func newKafka(t *testing.T, topics ...string) *kfake.Cluster {
+	t.Helper()
+	c, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(3, topics...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Close)
+	return c
+}
+
+func brokers(c *kfake.Cluster) string { return strings.Join(c.ListenAddrs(), ",") }
+
+// consume reads a topic from its start to where it ends now.
+func consume(t *testing.T, c *kfake.Cluster, topic string) []*kgo.Record {
+	t.Helper()
+	client, err := kgo.NewClient(kgo.SeedBrokers(c.ListenAddrs()...), kgo.ConsumeTopics(topic), kgo.FetchMaxWait(100*time.Millisecond))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	want := ends(ctx, t, client, topic)
+	var got []*kgo.Record
+	for int64(len(got)) < want {
+		fetches := client.PollFetches(ctx)
+		if err := fetches.Err(); err != nil {
+			t.Fatalf("reading %s after %d of %d records: %v", topic, len(got), want, err)
+		}
+		got = append(got, fetches.Records()...)
+	}
+	return got
+}
+
+// ends gives the number of records in the topic.
+func ends(ctx context.Context, t *testing.T, client *kgo.Client, topic string) int64 {
+	t.Helper()
+	req := kmsg.NewPtrListOffsetsRequest()
+	req.ReplicaID = -1
+	in := kmsg.NewListOffsetsRequestTopic()
+	in.Topic = topic
+	for p := range int32(3) {
+		part := kmsg.NewListOffsetsRequestTopicPartition()
+		part.Partition, part.Timestamp = p, -1
+		in.Partitions = append(in.Partitions, part)
+	}
+	req.Topics = append(req.Topics, in)
+	resp, err := req.RequestWith(ctx, client)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var sum int64
+	for _, topic := range resp.Topics {
+		for _, p := range topic.Partitions {
+			if p.ErrorCode != 0 {
+				t.Fatalf("asking for the end of %s: %v", topic.Topic, kerr.ErrorForCode(p.ErrorCode))
+			}
+			sum += p.Offset
+		}
+	}
+	return sum
+}
+
+// fromKafka turns records into deliveries, with what the topic says about them.
+func fromKafka(records []*kgo.Record, kind string) []delivery {
+	var all []delivery
+	for _, r := range records {
+		d := delivery{body: r.Value, meta: map[string]string{"correlate_type": kind}}
+		for _, h := range r.Headers {
+			d.meta[h.Key] = string(h.Value)
+		}
+		all = append(all, d)
+	}
+	return all
+}
+
+// TestKafkaOutageLosesNothing takes the broker away while config/kafka.yaml runs.
+func TestKafkaOutageLosesNothing(t *testing.T) {
+	w := newWorld(t, func(c *ocisim.Config) { c.Events = 2000 })
+	quiet := settledSet(t, collectAll(t, w, nil))
+
+	kafka := newKafka(t, "oci-events", "oci-incidents")
+	doc := shipped(t, "kafka.yaml", w, map[string]string{
+		"KAFKA_BROKERS": brokers(kafka),
+		"STATE_FILE":    filepath.Join(t.TempDir(), "state.db"),
+		"DEAD_LETTERS":  filepath.Join(t.TempDir(), "dead.jsonl"),
+	})
+	everything(t, doc)
+	// The first half of all produce requests is refused as by a broker that is starting.
+	outage := kafka.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Err: kerr.NotLeaderForPartition, Count: -1})
+	s := start(t, marshal(t, doc))
+	eventually(t, 30*time.Second, "a refused produce request", func() bool { return outage.Hits() > 3 })
+	outage.Remove()
+	s.wait(t, 2*time.Minute)
+
+	events := auditIDs(t, fromKafka(consume(t, kafka, "oci-events"), "event"))
+	checkNoneMissing(t, w.auditIDs(), events)
+	checkOnce(t, events)
+	checkSameSet(t, quiet, settledSet(t, fromKafka(consume(t, kafka, "oci-incidents"), "incident")))
+}
+
+// everything makes the correlate of a shipped config tell incidents up to their last revision.
+func everything(t *testing.T, doc map[string]any) {
+	t.Helper()
+	for _, p := range at(doc, "pipeline", "processors").([]any) {
+		if c, ok := at(p, "correlate").(map[string]any); ok {
+			c["emit"] = []any{"create", "update", "close"}
+			return
+		}
+	}
+	t.Fatal("the config has no correlate")
+}

@@ -1,0 +1,194 @@
+package e2e
+
+import (
+	"fmt"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"gopkg.in/yaml.v3"
+
+	"benthos-oci/plugins/ocisim"
+)
+
+// day is when everything happens that the simulator tells of.
+var day = time.Date(2026, 11, 10, 0, 0, 0, 0, time.UTC)
+
+// end is when the inputs of these tests end: late enough for the latest record of the day.
+var end = day.Add(26 * time.Hour)
+
+// world is a simulator behind a loopback server.
+type world struct {
+	sim    *ocisim.Sim
+	server *httptest.Server
+	calls  atomic.Int64 // answered requests
+}
+
+// newWorld starts the simulator; change may change its configuration.
+func newWorld(t *testing.T, change func(*ocisim.Config)) *world {
+	t.Helper()
+	w := &world{}
+	config := ocisim.Config{
+		Seed: 7, Compartments: 19, Regions: []string{"eu-frankfurt-1", "us-ashburn-1"},
+		Start: day, End: day.Add(24 * time.Hour), Events: 5000, Users: 500,
+		Observe: func(ocisim.Call) { w.calls.Add(1) },
+	}
+	if change != nil {
+		change(&config)
+	}
+	sim, err := ocisim.New(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.sim = sim
+	w.server = httptest.NewServer(sim)
+	t.Cleanup(w.server.Close)
+	return w
+}
+
+func (w *world) endpoint() string { return w.server.URL + "/{region}" }
+
+// auditIDs gives the id of every audit event that the simulator holds.
+func (w *world) auditIDs() []string {
+	var ids []string
+	for _, e := range w.sim.Truth().Events {
+		ids = append(ids, e.ID)
+	}
+	return ids
+}
+
+// auth gives the `auth:` block of a tenancy, as the fields of an input.
+func (w *world) auth(tenancy int) map[string]any {
+	c := w.sim.Tenancies()[tenancy]
+	return map[string]any{
+		"tenancy": c.OCID, "user": c.User, "fingerprint": c.Fingerprint, "private_key": c.PrivateKeyPEM, "region": c.Home,
+	}
+}
+
+// input gives an oci_audit or oci_cloudguard input that reads the whole day and ends.
+func (w *world) input(component string, tenancy int) map[string]any {
+	return map[string]any{
+		"label": fmt.Sprintf("%s_%d", strings.TrimPrefix(component, "oci_"), tenancy),
+		component: map[string]any{
+			"auth": w.auth(tenancy), "endpoint": w.endpoint(),
+			"start": day.Format(time.RFC3339), "end": end.Format(time.RFC3339),
+			"checkpoint_cache": "state", "max_requests_per_second": 10_000,
+		},
+	}
+}
+
+// pipeline is a config as the tests build it.
+type pipeline struct {
+	inputs     []map[string]any
+	threads    int
+	correlate  map[string]any
+	processors []map[string]any // before correlate
+	output     map[string]any
+	state      string // path of the state file; "" is none
+}
+
+// yaml gives the config with the clock beside the inputs.
+func (p pipeline) yaml(t *testing.T) string {
+	t.Helper()
+	inputs := append([]map[string]any{}, p.inputs...)
+	inputs = append(inputs, map[string]any{"label": "clock", "correlate_source": map[string]any{}})
+	doc := map[string]any{
+		"input":  map[string]any{"broker": map[string]any{"inputs": inputs}},
+		"output": p.output,
+	}
+	processors := append([]map[string]any{}, p.processors...)
+	if p.correlate != nil {
+		processors = append(processors, map[string]any{"label": "detect", "correlate": p.correlate})
+	}
+	pipe := map[string]any{"processors": processors}
+	if p.threads > 0 {
+		pipe["threads"] = p.threads
+	}
+	doc["pipeline"] = pipe
+	if p.state != "" {
+		doc["cache_resources"] = []any{map[string]any{"label": "state", "bolt": map[string]any{"path": p.state, "fsync": false}}}
+	}
+	return marshal(t, doc)
+}
+
+// detect gives the settings of correlate that tell the tests all: events, and incidents up to their last revision.
+func detect() map[string]any {
+	return map[string]any{
+		"packs": []any{"oci"}, "state_cache": "state",
+		"forward": []any{"incidents", "events"}, "emit": []any{"create", "update", "close"},
+	}
+}
+
+// marshal writes a config, its HTTP server off.
+func marshal(t *testing.T, doc map[string]any) string {
+	t.Helper()
+	doc["http"] = map[string]any{"enabled": false}
+	b, err := yaml.Marshal(doc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+var variable = regexp.MustCompile(`\$\{([A-Z_]+)(?::([^}]*))?\}`)
+
+// shipped reads a config of config/, with the variables of env, and points its inputs at the world, tenancy by profile.
+func shipped(t *testing.T, name string, w *world, env map[string]string) map[string]any {
+	t.Helper()
+	raw, err := os.ReadFile(filepath.Join(root(t), "config", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := variable.ReplaceAllStringFunc(string(raw), func(v string) string {
+		m := variable.FindStringSubmatch(v)
+		if set, ok := env[m[1]]; ok {
+			return set
+		}
+		return m[2]
+	})
+	var doc map[string]any
+	if err := yaml.Unmarshal([]byte(text), &doc); err != nil {
+		t.Fatal(err)
+	}
+	pointed := 0
+	profiles := map[string]int{}
+	for _, in := range at(doc, "input", "broker", "inputs").([]any) {
+		for _, component := range []string{"oci_audit", "oci_cloudguard"} {
+			fields, ok := in.(map[string]any)[component].(map[string]any)
+			if !ok {
+				continue
+			}
+			profile, _ := at(fields, "auth", "profile").(string)
+			tenancy, ok := profiles[profile]
+			if !ok {
+				tenancy = len(profiles)
+				profiles[profile] = tenancy
+			}
+			fields["auth"], fields["endpoint"] = w.auth(tenancy), w.endpoint()
+			fields["start"], fields["end"] = day.Format(time.RFC3339), end.Format(time.RFC3339)
+			fields["max_requests_per_second"] = 10_000
+			pointed++
+		}
+	}
+	if pointed == 0 {
+		t.Fatalf("config/%s has no oci input", name)
+	}
+	return doc
+}
+
+// at gives the value at a path of maps.
+func at(v any, path ...string) any {
+	for _, name := range path {
+		m, ok := v.(map[string]any)
+		if !ok {
+			return nil
+		}
+		v = m[name]
+	}
+	return v
+}
