@@ -188,6 +188,8 @@ var fields = []Field{
 	{Name: "finding_info.types", Type: Strings, Meaning: "`CONFIG_CHANGE` or `ACTIVITY`", Problem: "detectorId"},
 	{Name: "finding_info.analytic.uid", Type: String, Meaning: "The detector rule: `BUCKET_IS_PUBLIC`", Problem: "detectorRuleId"},
 	{Name: "finding_info.analytic.name", Type: String, Meaning: "The detector rule", Problem: "detectorRuleId"},
+	{Name: "finding_info.analytic.type", Type: String, Meaning: "`Rule`"},
+	{Name: "finding_info.analytic.type_id", Type: Int, Meaning: "1"},
 	{Name: "finding_info.first_seen_time", Type: Timestamp, Meaning: "When the problem was first detected", Problem: "timeFirstDetected"},
 	{Name: "finding_info.last_seen_time", Type: Timestamp, Meaning: "When the problem was last detected", Problem: "timeLastDetected"},
 	{Name: "finding_info.data_sources", Type: Strings, Meaning: "`OCI Cloud Guard`"},
