@@ -19,7 +19,12 @@ func Compare(op string, a, b any) any {
 		return nil
 	}
 	if list, ok := a.([]any); ok {
-		return anyOf(list, func(x any) any { return Compare(op, x, b) })
+		return anyOf(list, func(x any) any {
+			if x == nil {
+				return false // an array's nulls are left out
+			}
+			return Compare(op, x, b)
+		})
 	}
 	if list, ok := b.([]any); ok {
 		if op == "in" {
