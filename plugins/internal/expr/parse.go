@@ -23,7 +23,11 @@ func Parse(src string) (*Expr, error) {
 	if t := p.peek(); t.kind != tokenEnd {
 		return nil, errorAt(t.offset, "%s stands where the expression should end or an operator should follow", t)
 	}
-	return newExpr(root), nil
+	e := newExpr(root)
+	if len(e.text) > maxText { // escapes and spaces can make it longer than it was written
+		return nil, errorAt(0, "the expression is longer than %d bytes", maxText)
+	}
+	return e, nil
 }
 
 // parser is a Pratt parser: parse(level) reads as much as binds at least as tightly as level.

@@ -116,6 +116,7 @@ func TestParseRefusesWhatIsTooLarge(t *testing.T) {
 		"minus":  strings.Repeat("-", maxDepth+1) + "a",
 		"chain":  "a" + strings.Repeat("+a", maxDepth*3),
 		"parts":  "[" + strings.Repeat("1,", maxNodes) + "1]",
+		"escape": `"` + strings.Repeat("\x01", maxText/2) + `"`,
 		"nested": strings.Repeat("lower(", maxDepth+1) + "a" + strings.Repeat(")", maxDepth+1),
 	} {
 		t.Run(name, func(t *testing.T) {
