@@ -11,12 +11,17 @@ package engine
 
 import (
 	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"benthos-oci/plugins/internal/event"
 	"benthos-oci/plugins/internal/incident"
 	"benthos-oci/plugins/internal/match"
 	"benthos-oci/plugins/internal/rule"
+	"benthos-oci/plugins/internal/watermark"
 )
 
 // Store keeps the engine's state. The engine asks for rows by key and never lists them.
@@ -107,3 +112,184 @@ type Stats struct {
 	Watermarks map[string]event.Time
 	All        event.Time
 }
+
+// Engine finds incidents. Its methods are safe for concurrent use.
+type Engine struct {
+	opt     Options
+	store   Store // nil for memory only
+	metrics Metrics
+
+	// rules is read without a lock and swapped under clock.
+	rules atomic.Pointer[ruleset]
+	// clock is held for reading while events are counted and saved, so that time does not pass in between.
+	clock sync.RWMutex
+	marks marks // guarded by clock
+
+	front   front
+	history history
+	shards  [shardCount]shard
+	memory  *memory
+	// evicting is held by who makes room.
+	evicting sync.Mutex
+	// unsaved names the records whose last save went wrong, with their plans.
+	unsaved sync.Map
+	due     deadlines
+	garbage garbage
+	// swept counts the shards that were swept.
+	swept atomic.Int64
+	// batches counts the calls of Observe.
+	batches atomic.Int64
+
+	// advancing is held through Advance and guards all below.
+	advancing sync.Mutex
+	outbox    outbox
+	// clockUnsaved says that the last save of the marks went wrong.
+	clockUnsaved bool
+}
+
+// ruleset is the rules as they stand.
+type ruleset struct {
+	plans []*plan
+	byKey map[string]*plan
+	set   *match.Set
+	lists map[string]match.List
+}
+
+// New makes an engine and reads what its store holds.
+func New(ctx context.Context, opt Options) (*Engine, error) {
+	e := &Engine{opt: opt, store: opt.Store, metrics: opt.Metrics, memory: newMemory(), marks: newMarks()}
+	if e.metrics == nil {
+		e.metrics = silent{}
+	}
+	for i := range e.shards {
+		e.shards[i].records = map[string]*record{}
+	}
+	rules, err := newRuleset(opt.Rules, opt.Lists)
+	if err != nil {
+		return nil, err
+	}
+	e.rules.Store(rules)
+	e.due.scopes = map[string]*scopeDue{}
+	e.outbox.rows = map[tickID]*outboxRow{}
+	e.history.since = map[string]int64{}
+	if err := e.restore(ctx); err != nil {
+		return nil, fmt.Errorf("reading saved state: %w", err)
+	}
+	return e, nil
+}
+
+func newRuleset(rules []*rule.Rule, lists map[string]match.List) (*ruleset, error) {
+	var enabled []*rule.Rule
+	s := &ruleset{byKey: map[string]*plan{}, lists: lists}
+	for _, r := range rules {
+		if !r.Enabled {
+			continue
+		}
+		p, err := newPlan(r)
+		if err != nil {
+			return nil, fmt.Errorf("planning rules: %w", err)
+		}
+		if s.byKey[p.key] != nil {
+			return nil, fmt.Errorf("planning rules: two rules have the id %s", r.ID)
+		}
+		s.byKey[p.key] = p
+		s.plans = append(s.plans, p)
+		enabled = append(enabled, r)
+	}
+	set, err := match.Compile(enabled)
+	if err != nil {
+		return nil, fmt.Errorf("compiling rules: %w", err)
+	}
+	set.SetLists(lists)
+	s.set = set
+	return s, nil
+}
+
+// MayMatch is false only when no rule can match an event with these facts.
+func (e *Engine) MayMatch(f event.Facts) bool { return e.rules.Load().set.MayMatch(f) }
+
+// SetLists swaps the lists that rules name.
+func (e *Engine) SetLists(lists map[string]match.List) {
+	e.clock.Lock()
+	defer e.clock.Unlock()
+	rules := *e.rules.Load()
+	rules.lists = lists
+	rules.set.SetLists(lists)
+	e.rules.Store(&rules)
+}
+
+// Reload swaps the rules. State of rules whose meaning has not changed stays; that of rules that are gone
+// leaves memory, and is found in the store if they come back in time.
+func (e *Engine) Reload(rules []*rule.Rule) error {
+	e.clock.Lock()
+	defer e.clock.Unlock()
+	next, err := newRuleset(rules, e.rules.Load().lists)
+	if err != nil {
+		return err
+	}
+	e.rules.Store(next)
+	for i := range e.shards {
+		s := &e.shards[i]
+		s.mu.Lock()
+		for id, r := range s.records {
+			p := next.byKey[r.plan.key]
+			if p == nil {
+				delete(s.records, id)
+				e.unsaved.Delete(id)
+				e.memory.drop(r, false)
+				continue
+			}
+			r.replan(p)
+		}
+		s.mu.Unlock()
+	}
+	return nil
+}
+
+// replan gives a record to a plan with the same meaning, whose words may be others.
+func (r *record) replan(p *plan) {
+	old := r.plan.captures
+	r.plan = p
+	r.slide = nil
+	for _, entry := range r.series.All() {
+		p.adopt(entry, old)
+	}
+}
+
+// Known gives the partitions that were known when state was saved last, for the clock.
+func (e *Engine) Known(context.Context) []watermark.ID {
+	e.clock.RLock()
+	defer e.clock.RUnlock()
+	return slices.Clone(e.marks.known)
+}
+
+// Stats gives a picture of the engine.
+func (e *Engine) Stats() Stats {
+	records, bytes := e.memory.stats()
+	st := Stats{
+		Rules: len(e.rules.Load().plans), Records: records, Bytes: bytes, Deadlines: e.due.count(),
+		Watermarks: map[string]event.Time{}, All: event.MinTime,
+	}
+	e.clock.RLock()
+	for scope, mark := range e.marks.by {
+		if scope == scopeAll {
+			st.All = event.Time(mark)
+			continue
+		}
+		st.Watermarks[scope] = event.Time(mark)
+	}
+	e.clock.RUnlock()
+	e.advancing.Lock()
+	st.Outbox = len(e.outbox.rows)
+	e.advancing.Unlock()
+	return st
+}
+
+// silent counts nothing.
+type silent struct{}
+
+func (silent) Late(int)                               {}
+func (silent) NullKeys(string, int)                   {}
+func (silent) Evicted(string, int, bool)              {}
+func (silent) Quarantined(string, error)              {}
+func (silent) Incidents(string, incident.Action, int) {}

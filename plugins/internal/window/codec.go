@@ -99,8 +99,17 @@ const (
 	tagMap
 )
 
+// maxDepth is how deep lists and maps may stand in each other; what is deeper is written as null.
+const maxDepth = 64
+
 // Value writes a value of a document; the keys of maps are sorted.
-func (c *Encoder) Value(v any) {
+func (c *Encoder) Value(v any) { c.value(v, maxDepth) }
+
+func (c *Encoder) value(v any, depth int) {
+	if depth == 0 {
+		c.b = append(c.b, tagNil)
+		return
+	}
 	switch v := v.(type) {
 	case bool:
 		if v {
@@ -119,7 +128,7 @@ func (c *Encoder) Value(v any) {
 		c.String(v)
 	case []any:
 		c.b = append(c.b, tagList)
-		c.Values(v)
+		c.list(v, depth-1)
 	case map[string]any:
 		c.b = append(c.b, tagMap)
 		c.Uint(uint64(len(v)))
@@ -130,7 +139,7 @@ func (c *Encoder) Value(v any) {
 		slices.Sort(keys)
 		for _, k := range keys {
 			c.String(k)
-			c.Value(v[k])
+			c.value(v[k], depth-1)
 		}
 	default:
 		c.b = append(c.b, tagNil)
@@ -138,10 +147,12 @@ func (c *Encoder) Value(v any) {
 }
 
 // Values writes a list of values.
-func (c *Encoder) Values(list []any) {
+func (c *Encoder) Values(list []any) { c.list(list, maxDepth) }
+
+func (c *Encoder) list(list []any, depth int) {
 	c.Uint(uint64(len(list)))
 	for _, v := range list {
-		c.Value(v)
+		c.value(v, depth)
 	}
 }
 
@@ -248,15 +259,12 @@ func (d *Decoder) Ints() []int64 {
 	return list
 }
 
-// maxDepth is how deep lists and maps may stand in each other.
-const maxDepth = 64
-
 // Value reads a value.
 func (d *Decoder) Value() any { return d.value(maxDepth) }
 
 func (d *Decoder) value(depth int) any {
 	tag := d.take(1)
-	if len(tag) == 0 || depth == 0 {
+	if len(tag) == 0 || depth == 0 && tag[0] != tagNil {
 		d.fail("a value")
 		return nil
 	}

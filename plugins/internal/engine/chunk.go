@@ -1,0 +1,79 @@
+package engine
+
+import (
+	"slices"
+	"strconv"
+
+	"benthos-oci/plugins/internal/window"
+)
+
+// chunkSize is how many entries a saved row holds. A batch writes the rows that it changed,
+// so the cost of saving a hot key does not grow with its window.
+const chunkSize = 64
+
+// chunks says which row holds which entry. New entries stand in the record's own row until there are chunkSize of them;
+// then they move to a row of their own, which is written again only when one of them fires or carries an incident.
+type chunks struct {
+	open []*window.Entry
+	// last is the number of the newest row; numbers are never used again.
+	last int64
+	rows []*chunk // by number
+	// gone are the numbers of rows to delete.
+	gone []int64
+}
+
+type chunk struct {
+	number  int64
+	entries []*window.Entry
+	live    int
+	dirty   bool
+}
+
+func (c *chunks) take(e *window.Entry) {
+	e.Chunk = 0
+	c.open = append(c.open, e)
+	if len(c.open) < chunkSize {
+		return
+	}
+	c.last++
+	row := &chunk{number: c.last, entries: c.open, live: len(c.open), dirty: true}
+	for _, each := range row.entries {
+		each.Chunk = c.last
+	}
+	c.rows = append(c.rows, row)
+	c.open = nil
+}
+
+func (c *chunks) row(number int64) *chunk {
+	i, found := slices.BinarySearchFunc(c.rows, number, func(r *chunk, n int64) int { return int(r.number - n) })
+	if !found {
+		return nil
+	}
+	return c.rows[i]
+}
+
+// changed says that what is saved of e is not true any more.
+func (c *chunks) changed(e *window.Entry) {
+	if row := c.row(e.Chunk); row != nil {
+		row.dirty = true
+	}
+}
+
+// drop takes e out; a row without entries is deleted.
+func (c *chunks) drop(e *window.Entry) {
+	row := c.row(e.Chunk)
+	if row == nil {
+		if i := slices.Index(c.open, e); i >= 0 {
+			c.open = slices.Delete(c.open, i, i+1)
+		}
+		return
+	}
+	row.live--
+	if row.live > 0 {
+		return
+	}
+	c.gone = append(c.gone, row.number)
+	c.rows = slices.DeleteFunc(c.rows, func(r *chunk) bool { return r == row })
+}
+
+func chunkKey(id string, number int64) string { return id + "/" + strconv.FormatInt(number, 10) }

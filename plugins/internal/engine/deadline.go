@@ -1,0 +1,309 @@
+package engine
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"sync"
+
+	"benthos-oci/plugins/internal/window"
+)
+
+// minute is the width of the rows of deadlines.
+const minute = 60_000
+
+// deadlines knows which records wait for which time. A store cannot be listed, so rows of deadlines are found from
+// one row that names the scopes and one for each scope that names its minutes. Each save that adds deadlines
+// appends rows of its own and touches no other.
+type deadlines struct {
+	// mu guards all below. It is held through the save by whoever changes rows, and taken after the locks of records.
+	mu     sync.Mutex
+	scopes map[string]*scopeDue
+}
+
+type scopeDue struct {
+	minutes map[int64]*dueMinute
+	last    int64 // number of the newest row
+}
+
+type dueMinute struct {
+	rows   []int64
+	loaded bool
+	keys   map[string]int64 // by record: its deadline
+}
+
+// Keys of rows.
+const (
+	keyScopes    = "deadlines"
+	keyDeadlines = "deadlines/"
+)
+
+func scopeKey(scope string) string { return keyDeadlines + strconv.Quote(scope) }
+
+func minuteKey(scope string, row int64) string {
+	return scopeKey(scope) + "/" + strconv.FormatInt(row, 10)
+}
+
+// deadline is one record that waits.
+type deadline struct {
+	scope, id string
+	due       int64
+}
+
+func minuteOf(due int64) int64 {
+	m := due / minute
+	if due%minute < 0 {
+		m--
+	}
+	return m
+}
+
+// add registers deadlines and gives the rows to write: first the new ones, then those that name them.
+func (d *deadlines) add(list []deadline) []Change {
+	if len(list) == 0 {
+		return nil
+	}
+	slices.SortFunc(list, func(a, b deadline) int {
+		return cmp.Or(cmp.Compare(a.scope, b.scope), cmp.Compare(minuteOf(a.due), minuteOf(b.due)), cmp.Compare(a.id, b.id))
+	})
+	var rows []Change
+	touched := map[string]bool{}
+	newScope := false
+	for i := 0; i < len(list); {
+		scope, m := list[i].scope, minuteOf(list[i].due)
+		s := d.scopes[scope]
+		if s == nil {
+			s = &scopeDue{minutes: map[int64]*dueMinute{}}
+			d.scopes[scope] = s
+			newScope = true
+		}
+		at := s.minutes[m]
+		if at == nil {
+			at = &dueMinute{loaded: true, keys: map[string]int64{}}
+			s.minutes[m] = at
+		}
+		s.last++
+		at.rows = append(at.rows, s.last)
+		var c window.Encoder
+		first := i
+		for i < len(list) && list[i].scope == scope && minuteOf(list[i].due) == m {
+			i++
+		}
+		c.Uint(uint64(i - first))
+		for _, each := range list[first:i] {
+			at.set(each.id, each.due)
+			c.String(each.id)
+			c.Int(each.due)
+		}
+		rows = append(rows, Change{Key: minuteKey(scope, s.last), Value: window.Seal(c.Body()), Expires: timeOf(window.MaxTime)})
+		touched[scope] = true
+	}
+	for _, scope := range sortedKeys(touched) {
+		rows = append(rows, d.index(scope))
+	}
+	if newScope {
+		rows = append(rows, d.scopesRow())
+	}
+	return rows
+}
+
+func (m *dueMinute) set(id string, due int64) {
+	if have, ok := m.keys[id]; !ok || due < have {
+		m.keys[id] = due
+	}
+}
+
+// index gives the row that names a scope's minutes.
+func (d *deadlines) index(scope string) Change {
+	s := d.scopes[scope]
+	var c window.Encoder
+	c.Int(s.last)
+	minutes := make([]int64, 0, len(s.minutes))
+	for m := range s.minutes {
+		minutes = append(minutes, m)
+	}
+	slices.Sort(minutes)
+	c.Uint(uint64(len(minutes)))
+	for _, m := range minutes {
+		c.Int(m)
+		c.Ints(s.minutes[m].rows)
+	}
+	return Change{Key: scopeKey(scope), Value: window.Seal(c.Body()), Expires: timeOf(window.MaxTime)}
+}
+
+func (d *deadlines) scopesRow() Change {
+	var c window.Encoder
+	names := make([]string, 0, len(d.scopes))
+	for name := range d.scopes {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	writeStrings(&c, names)
+	return Change{Key: keyScopes, Value: window.Seal(c.Body()), Expires: timeOf(window.MaxTime)}
+}
+
+// restore reads which minutes have rows; the rows themselves are read when they are due.
+func (d *deadlines) restore(ctx context.Context, l *locked) error {
+	rows, err := l.loadRows(ctx, []string{keyScopes})
+	if err != nil || rows[0] == nil {
+		return err
+	}
+	body, err := window.Open(rows[0])
+	if err != nil {
+		return fmt.Errorf("reading %s: %w", keyScopes, err)
+	}
+	dec := window.NewDecoder(body)
+	names := readStrings(dec)
+	if err := dec.Err(); err != nil {
+		return fmt.Errorf("reading %s: %w", keyScopes, err)
+	}
+	for _, name := range names {
+		rows, err := l.loadRows(ctx, []string{scopeKey(name)})
+		if err != nil {
+			return err
+		}
+		s := &scopeDue{minutes: map[int64]*dueMinute{}}
+		d.scopes[name] = s
+		if rows[0] == nil {
+			continue
+		}
+		if err := s.decode(rows[0]); err != nil {
+			return fmt.Errorf("reading %s: %w", scopeKey(name), err)
+		}
+	}
+	return nil
+}
+
+func (s *scopeDue) decode(row []byte) error {
+	body, err := window.Open(row)
+	if err != nil {
+		return err
+	}
+	d := window.NewDecoder(body)
+	s.last = d.Int()
+	for range d.Len() {
+		m, rows := d.Int(), d.Ints()
+		s.minutes[m] = &dueMinute{rows: rows, keys: map[string]int64{}}
+	}
+	return d.Err()
+}
+
+// ready gives the records whose deadline the marks have reached, by scope and id.
+func (d *deadlines) ready(ctx context.Context, l *locked, mark func(scope string) int64) ([]deadline, error) {
+	var list []deadline
+	for _, scope := range sortedKeys(d.scopes) {
+		reached := mark(scope)
+		s := d.scopes[scope]
+		minutes := make([]int64, 0)
+		for m := range s.minutes {
+			if m <= minuteOf(reached) {
+				minutes = append(minutes, m)
+			}
+		}
+		slices.Sort(minutes)
+		for _, m := range minutes {
+			at := s.minutes[m]
+			if err := at.load(ctx, l, scope); err != nil {
+				return nil, err
+			}
+			for _, id := range sortedKeys(at.keys) {
+				if due := at.keys[id]; due <= reached {
+					list = append(list, deadline{scope: scope, id: id, due: due})
+				}
+			}
+		}
+	}
+	return list, nil
+}
+
+func (m *dueMinute) load(ctx context.Context, l *locked, scope string) error {
+	if m.loaded || l.e.store == nil {
+		return nil
+	}
+	keys := make([]string, len(m.rows))
+	for i, row := range m.rows {
+		keys[i] = minuteKey(scope, row)
+	}
+	values, err := l.loadRows(ctx, keys)
+	if err != nil {
+		return err
+	}
+	for i, value := range values {
+		if value == nil {
+			continue
+		}
+		if err := m.decode(value); err != nil {
+			l.quarantine(keys[i], value, err)
+		}
+	}
+	m.loaded = true
+	return nil
+}
+
+func (m *dueMinute) decode(row []byte) error {
+	body, err := window.Open(row)
+	if err != nil {
+		return err
+	}
+	d := window.NewDecoder(body)
+	found := map[string]int64{}
+	for range d.Len() {
+		id := d.String()
+		found[id] = d.Int()
+	}
+	if err := d.Err(); err != nil {
+		return err
+	}
+	for id, due := range found {
+		m.set(id, due)
+	}
+	return nil
+}
+
+// done takes deadlines out that were met, and gives the rows to write and to delete.
+func (d *deadlines) done(list []deadline) (writes, deletes []Change) {
+	touched := map[string]bool{}
+	for _, each := range list {
+		s := d.scopes[each.scope]
+		m := s.minutes[minuteOf(each.due)]
+		if m == nil || m.keys[each.id] != each.due {
+			continue
+		}
+		delete(m.keys, each.id)
+		if len(m.keys) > 0 {
+			continue
+		}
+		for _, row := range m.rows {
+			deletes = append(deletes, Change{Key: minuteKey(each.scope, row)})
+		}
+		delete(s.minutes, minuteOf(each.due))
+		touched[each.scope] = true
+	}
+	for _, scope := range sortedKeys(touched) {
+		writes = append(writes, d.index(scope))
+	}
+	return writes, deletes
+}
+
+func (d *deadlines) count() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	n := 0
+	for _, s := range d.scopes {
+		for _, m := range s.minutes {
+			n += len(m.keys)
+		}
+	}
+	return n
+}
+
+func sortedKeys[V any](m map[string]V) []string {
+	keys := make([]string, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	return keys
+}

@@ -1,0 +1,155 @@
+package engine
+
+import (
+	"encoding/json"
+
+	"benthos-oci/plugins/internal/event"
+	"benthos-oci/plugins/internal/incident"
+	"benthos-oci/plugins/internal/window"
+)
+
+// Evidence is a capped selection of an incident's events that does not depend on their order:
+// the first and the last ones by (time, id).
+const (
+	evidenceFirst = 5
+	evidenceLast  = 5
+	// maxEvidence is the most that is kept of one event, in bytes of JSON.
+	maxEvidence = 4 << 10
+)
+
+// evidenceOf cuts an event to what an analyst needs. One event's evidence is shared by all keys that it counts for.
+func evidenceOf(ev *event.Event) *window.Evidence {
+	v := &window.Evidence{}
+	v.TypeUID, _ = event.Normal(ev.Doc["type_uid"]).(int64)
+	if meta, ok := ev.Doc["metadata"].(map[string]any); ok {
+		if product, ok := meta["product"].(map[string]any); ok {
+			v.Product, _ = product["name"].(string)
+		}
+	}
+	doc := map[string]any{}
+	for _, name := range []string{"actor", "src_endpoint", "dst_endpoint", "user", "group", "cloud", "resources", "device", "url"} {
+		if part, ok := ev.Doc[name]; ok && part != nil {
+			doc[name] = part
+		}
+	}
+	if api, ok := ev.Doc["api"].(map[string]any); ok {
+		doc["api"] = trimAPI(api)
+	}
+	v.Doc = encodeEvidence(doc)
+	for _, name := range []string{"resources", "device", "url", "cloud", "dst_endpoint", "group", "actor", "user", "src_endpoint", "api"} {
+		if len(v.Doc) <= maxEvidence {
+			break
+		}
+		delete(doc, name)
+		v.Doc = encodeEvidence(doc)
+	}
+	return v
+}
+
+func encodeEvidence(doc map[string]any) []byte {
+	b, err := json.Marshal(doc)
+	if err != nil {
+		// What came out of JSON goes back into it; a mapping may have left something else.
+		return []byte("{}")
+	}
+	return b
+}
+
+// trimAPI leaves out what a request or response carried.
+func trimAPI(api map[string]any) map[string]any {
+	out := map[string]any{}
+	for _, name := range []string{"operation", "service", "version", "group"} {
+		if v, ok := api[name]; ok {
+			out[name] = v
+		}
+	}
+	if req, ok := api["request"].(map[string]any); ok && req["uid"] != nil {
+		out["request"] = map[string]any{"uid": req["uid"]}
+	}
+	if res, ok := api["response"].(map[string]any); ok {
+		kept := map[string]any{}
+		for _, name := range []string{"code", "error", "error_message", "message"} {
+			if v, ok := res[name]; ok {
+				kept[name] = v
+			}
+		}
+		out["response"] = kept
+	}
+	return out
+}
+
+// evidence gives an entry as an incident shows it.
+func (p *plan) evidence(e *window.Entry) incident.Evidence {
+	v := incident.Evidence{ID: e.ID, Time: event.Time(e.Time), Pattern: p.firstPattern(e.Patterns & p.positive)}
+	if e.Evidence == nil {
+		return v
+	}
+	v.TypeUID, v.Product = e.Evidence.TypeUID, e.Evidence.Product
+	// Damaged evidence is no reason to lose an incident: it then names the event only.
+	_ = json.Unmarshal(e.Evidence.Doc, &v.Doc)
+	v.Doc, _ = normal(v.Doc).(map[string]any)
+	return v
+}
+
+// normal gives v with whole numbers as int64 throughout.
+func normal(v any) any {
+	switch v := v.(type) {
+	case map[string]any:
+		for k, each := range v {
+			v[k] = normal(each)
+		}
+	case []any:
+		for i, each := range v {
+			v[i] = normal(each)
+		}
+	}
+	return event.Normal(v)
+}
+
+// keep counts a covered entry that leaves the record.
+func (s *slot) keep(e *window.Entry, p *plan) {
+	s.base.add(e.Time)
+	// Entries are pruned in order.
+	if len(s.baseFirst) < evidenceFirst {
+		s.baseFirst = append(s.baseFirst, p.evidence(e))
+		return
+	}
+	s.baseLast = append(s.baseLast, p.evidence(e))
+	if len(s.baseLast) > evidenceLast {
+		s.baseLast = append([]incident.Evidence(nil), s.baseLast[1:]...)
+	}
+}
+
+// evidence gives the first and the last events of a slot.
+func (r *record) evidence(s *slot) []incident.Evidence {
+	first := append([]incident.Evidence(nil), s.baseFirst...)
+	live := r.series.All()
+	i := 0
+	for ; i < len(live) && len(first) < evidenceFirst; i++ {
+		if covers(live[i], s) {
+			first = append(first, r.plan.evidence(live[i]))
+		}
+	}
+	var last []incident.Evidence // latest first
+	for k := len(live) - 1; k >= i && len(last) < evidenceLast; k-- {
+		if covers(live[k], s) {
+			last = append(last, r.plan.evidence(live[k]))
+		}
+	}
+	for k := len(s.baseLast) - 1; k >= 0 && len(last) < evidenceLast; k-- {
+		last = append(last, s.baseLast[k])
+	}
+	for k := len(last) - 1; k >= 0; k-- {
+		first = append(first, last[k])
+	}
+	return first
+}
+
+func covers(e *window.Entry, s *slot) bool {
+	for _, start := range e.Covered {
+		if start == s.start {
+			return true
+		}
+	}
+	return false
+}

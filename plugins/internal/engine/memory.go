@@ -1,0 +1,260 @@
+package engine
+
+import (
+	"cmp"
+	"slices"
+	"sync"
+
+	"benthos-oci/plugins/internal/rule"
+	"benthos-oci/plugins/internal/window"
+)
+
+// Estimates of what things take in memory, in bytes.
+const (
+	recordBytes = 600
+	slotBytes   = 400
+)
+
+func entryBytes(e *window.Entry) int64 {
+	n := 240 + int64(len(e.ID))
+	for _, list := range e.Values {
+		n += 24
+		for _, v := range list {
+			n += valueBytes(v)
+		}
+	}
+	if e.Evidence != nil {
+		n += 64 + int64(len(e.Evidence.Doc))
+	}
+	return n
+}
+
+func valueBytes(v any) int64 {
+	switch v := v.(type) {
+	case string:
+		return 32 + int64(len(v))
+	case []any:
+		n := int64(40)
+		for _, each := range v {
+			n += valueBytes(each)
+		}
+		return n
+	case map[string]any:
+		n := int64(64)
+		for k, each := range v {
+			n += 32 + int64(len(k)) + valueBytes(each)
+		}
+		return n
+	}
+	return 24
+}
+
+// memory counts what the records take, and for each rule without a store the latest event time that was lost.
+type memory struct {
+	mu     sync.Mutex // guards all below
+	total  int64
+	counts map[string]int64 // by record
+	rules  map[string]int64 // by plan
+	lost   map[string]int64 // by plan
+}
+
+func newMemory() *memory {
+	return &memory{counts: map[string]int64{}, rules: map[string]int64{}, lost: map[string]int64{}}
+}
+
+// change takes notice of a record's size.
+func (m *memory) change(r *record) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delta := r.bytes - m.counts[r.id]
+	m.counts[r.id] = r.bytes
+	m.total += delta
+	m.rules[r.plan.key] += delta
+}
+
+func (m *memory) drop(r *record, lost bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	n := m.counts[r.id]
+	delete(m.counts, r.id)
+	m.total -= n
+	if m.rules[r.plan.key] -= n; m.rules[r.plan.key] == 0 {
+		delete(m.rules, r.plan.key)
+	}
+	if lost {
+		if at, ok := m.lost[r.plan.key]; !ok || r.touched > at {
+			m.lost[r.plan.key] = r.touched
+		}
+	}
+}
+
+// truncates says whether history that a new record of the plan needs may have been lost.
+func (m *memory) truncates(p *plan, t int64) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	at, ok := m.lost[p.key]
+	return ok && at > add(t, -p.horizon)
+}
+
+func (m *memory) stats() (records int, bytes int64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return len(m.counts), m.total
+}
+
+// victim is a record that could leave memory.
+type victim struct {
+	id       string
+	severity int
+	incident bool
+	entries  int
+	touched  int64
+}
+
+// evict makes room: from the rules that take more than their share, first what matters least.
+// With a store a record that left memory is loaded again when it is touched.
+func (e *Engine) evict() {
+	if e.opt.MaxMemory <= 0 {
+		return
+	}
+	e.evicting.Lock()
+	defer e.evicting.Unlock()
+	over := e.overQuota()
+	if len(over) == 0 {
+		return
+	}
+	for _, key := range over {
+		e.evictRule(key)
+	}
+}
+
+// overQuota gives the plans that take more than their share while all together take more than there is; largest first.
+func (e *Engine) overQuota() []string {
+	m := e.memory
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.total <= e.opt.MaxMemory {
+		return nil
+	}
+	quota := e.quota()
+	var over []string
+	for key, n := range m.rules {
+		if n > quota {
+			over = append(over, key)
+		}
+	}
+	slices.SortFunc(over, func(a, b string) int {
+		return cmp.Or(cmp.Compare(m.rules[b], m.rules[a]), cmp.Compare(a, b))
+	})
+	return over
+}
+
+func (e *Engine) quota() int64 {
+	return e.opt.MaxMemory / int64(max(len(e.rules.Load().plans), 1))
+}
+
+// evictRule drops records of one rule until it keeps to its share or everything fits, with a tenth to spare.
+func (e *Engine) evictRule(key string) {
+	var victims []victim
+	for i := range e.shards {
+		s := &e.shards[i]
+		s.mu.Lock()
+		for id, r := range s.records {
+			if r.plan.key == key && (e.store == nil || !r.dirty && !r.unsaved) {
+				victims = append(victims, victim{
+					id: id, severity: severityRank(r.plan.rule.Severity), incident: len(r.slots) > 0,
+					entries: r.series.Len(), touched: r.touched,
+				})
+			}
+		}
+		s.mu.Unlock()
+	}
+	slices.SortFunc(victims, compareVictims)
+	dropped := 0
+	for _, v := range victims {
+		if !e.crowded(key) {
+			break
+		}
+		s := &e.shards[shardOf(v.id)]
+		s.mu.Lock()
+		r := s.records[v.id]
+		if r != nil && (e.store == nil || !r.dirty && !r.unsaved) {
+			delete(s.records, v.id)
+			e.memory.drop(r, e.store == nil)
+			dropped++
+		}
+		s.mu.Unlock()
+	}
+	if dropped > 0 {
+		e.metrics.Evicted(key[:keyRule(key)], dropped, e.store == nil)
+	}
+}
+
+func compareVictims(a, b victim) int {
+	if a.incident != b.incident {
+		if b.incident {
+			return -1
+		}
+		return 1
+	}
+	return cmp.Or(cmp.Compare(a.severity, b.severity), cmp.Compare(a.entries, b.entries), cmp.Compare(a.touched, b.touched), cmp.Compare(a.id, b.id))
+}
+
+// crowded says whether a rule must give more room.
+func (e *Engine) crowded(key string) bool {
+	m := e.memory
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.total > e.opt.MaxMemory-e.opt.MaxMemory/10 && m.rules[key] > e.quota()
+}
+
+func severityRank(s rule.Severity) int {
+	return slices.Index([]rule.Severity{
+		rule.SeverityInformational, rule.SeverityLow, rule.SeverityMedium, rule.SeverityHigh, rule.SeverityCritical,
+	}, s)
+}
+
+// keyRule gives the length of the rule's id in the key of its plan.
+func keyRule(key string) int {
+	for i := len(key) - 1; i >= 0; i-- {
+		if key[i] == '/' {
+			return i
+		}
+	}
+	return len(key)
+}
+
+// sweep drops the records of the next n shards that can matter no more. The caller holds the clock for reading.
+func (e *Engine) sweep(n int64) {
+	for range n {
+		s := &e.shards[e.swept.Add(1)%shardCount]
+		if !s.mu.TryLock() {
+			continue
+		}
+		for id, r := range s.records {
+			if r.over(e.marks.at(r.plan.scope(r.tenancy)), e.opt.Emit) {
+				delete(s.records, id)
+				e.memory.drop(r, false)
+			}
+		}
+		s.mu.Unlock()
+	}
+}
+
+// over says whether nothing in the record can matter any more once time stands at mark.
+func (r *record) over(mark int64, emit EmitOptions) bool {
+	if r.dirty || r.unsaved || r.due != window.MaxTime || r.expires() > mark {
+		return false
+	}
+	for _, s := range r.slots {
+		if r.open(s, emit) {
+			return false
+		}
+	}
+	return true
+}
+
+// open says whether the slot still owes a message.
+func (r *record) open(s *slot, emit EmitOptions) bool {
+	return s.created && (emit.Close && !s.closed || emit.Update && s.sent != s.total)
+}

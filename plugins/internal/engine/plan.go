@@ -1,0 +1,435 @@
+package engine
+
+import (
+	"errors"
+	"fmt"
+	"math/bits"
+	"time"
+
+	"benthos-oci/plugins/internal/event"
+	"benthos-oci/plugins/internal/expr"
+	"benthos-oci/plugins/internal/rule"
+	"benthos-oci/plugins/internal/window"
+)
+
+// defaultPer is the length of a slot where the rule names none.
+const defaultPer = 24 * time.Hour
+
+// plan is a rule made ready for judging. It never changes.
+type plan struct {
+	rule *rule.Rule
+	// key names the rule's state; it changes when saved state means nothing any more.
+	key string
+	// window is W in milliseconds; where the rule has none, the longest that its steps can take.
+	window int64
+	per    int64
+	// monotone rules fire with the event that fulfils them. For all others ahead is how far behind t
+	// the watermark must be for t to be judged, at least 1.
+	monotone bool
+	ahead    int64
+	// shift is what a firing's time lies behind its completion: D of a `then not` at the end of the rule.
+	shift int64
+	// horizon is how long entries are kept below the watermark.
+	horizon int64
+	root    *cond
+	// positive has the patterns whose events may be firings and count; candidates those at whose times it is judged.
+	positive, candidates uint64
+	// alone has the patterns that can fulfil the rule without any other.
+	alone    uint64
+	patterns []patternPlan
+	byName   map[string]int
+	// joined has the patterns that conditions of other patterns look at.
+	joined    uint64
+	firstSeen *firstSeen
+	// captures holds the texts of all captures, by pattern.
+	captures [][]string
+}
+
+// patternPlan is one pattern made ready.
+type patternPlan struct {
+	name   string
+	having *expr.Expr
+	join   *expr.Expr
+	// index finds a capture by its text.
+	index map[string]int
+	// tallied are the captures whose different values `having` counts.
+	tallied []int
+}
+
+type firstSeen struct {
+	capture       int
+	within, learn int64
+}
+
+// Kinds of conditions.
+type kind uint8
+
+const (
+	kindRef kind = iota
+	kindAnd
+	kindOr
+	kindThen
+)
+
+// cond is a condition made ready.
+type cond struct {
+	kind    kind
+	pattern int
+	// kids are the conditions of And, the positive ones, and of Or.
+	kids []*cond
+	// nots are the negated conditions of And.
+	nots []*cond
+	// steps are the positive steps of Then.
+	steps []step
+	// trailing are the negated steps behind the last positive one.
+	trailing []absence
+	// patterns has all patterns of the positive part; completers those at whose events it can become true.
+	patterns, completers uint64
+	// monotone conditions stay true when events are added.
+	monotone bool
+	ahead    int64
+	span     int64
+	joins    bool
+}
+
+// step is a positive step of Then.
+type step struct {
+	node *cond
+	// within is in milliseconds; 0 where there is none.
+	within int64
+	// before are the negated steps between this one and the one before.
+	before []absence
+	// earliest is true where the earliest completion serves as well as any later one.
+	earliest bool
+}
+
+// absence is a negated step.
+type absence struct {
+	node   *cond
+	within int64
+}
+
+var errPlan = errors.New("the condition cannot be judged")
+
+func newPlan(r *rule.Rule) (*plan, error) {
+	if len(r.Patterns) > window.MaxPatterns {
+		return nil, fmt.Errorf("rule %s has %d patterns, at most %d are possible: %w", r.ID, len(r.Patterns), window.MaxPatterns, errPlan)
+	}
+	p := &plan{rule: r, key: r.ID + "/" + r.StateHash, byName: map[string]int{}, per: r.Incident.Per.Milliseconds()}
+	if p.per <= 0 {
+		p.per = defaultPer.Milliseconds()
+	}
+	for i, pattern := range r.Patterns {
+		p.byName[pattern.Name] = i
+		pp := patternPlan{name: pattern.Name, having: pattern.Having, join: pattern.JoinWhere, index: map[string]int{}}
+		texts := make([]string, len(pattern.Captures))
+		for c, e := range pattern.Captures {
+			texts[c] = e.String()
+			pp.index[texts[c]] = c
+		}
+		p.captures = append(p.captures, texts)
+		p.patterns = append(p.patterns, pp)
+	}
+	for i := range p.patterns {
+		if err := p.readPattern(i); err != nil {
+			return nil, fmt.Errorf("rule %s: %w", r.ID, err)
+		}
+	}
+	root, err := p.compile(r.When)
+	if err != nil {
+		return nil, fmt.Errorf("rule %s: %w", r.ID, err)
+	}
+	p.root = root
+	p.window = max(r.Window.Milliseconds(), 0)
+	if p.window == 0 {
+		p.window = max(root.span, 1)
+	}
+	p.finish(r)
+	return p, nil
+}
+
+func (p *plan) readPattern(i int) error {
+	pp := &p.patterns[i]
+	if pp.join != nil {
+		for _, ref := range pp.join.Refs() {
+			if ref.Pattern == "" {
+				continue
+			}
+			of, ok := p.byName[ref.Pattern]
+			if !ok {
+				return fmt.Errorf("pattern %s compares with %s, which is no pattern: %w", pp.name, ref.Pattern, errPlan)
+			}
+			p.joined |= 1 << of
+		}
+	}
+	if pp.having == nil {
+		return nil
+	}
+	for _, a := range pp.having.Aggregates() {
+		if a.Func != "distinct" || a.Pattern != "" && a.Pattern != pp.name {
+			continue
+		}
+		if c, ok := pp.index[a.Arg.String()]; ok {
+			pp.tallied = append(pp.tallied, c)
+		}
+	}
+	return nil
+}
+
+func (p *plan) finish(r *rule.Rule) {
+	root := p.root
+	// `and not` looks at windows that begin at the completion.
+	root.lookAhead(p.window)
+	p.positive = root.patterns
+	p.candidates = root.patterns
+	p.monotone = root.monotone
+	p.ahead = root.ahead
+	if root.kind == kindThen && len(root.trailing) > 0 {
+		p.candidates = root.steps[len(root.steps)-1].node.completers
+		for _, a := range root.trailing {
+			p.shift = max(p.shift, a.within)
+		}
+	}
+	p.horizon = p.window
+	if f := r.FirstSeen; f != nil {
+		p.monotone = false
+		p.firstSeen = &firstSeen{within: f.Within.Milliseconds(), learn: f.Learn.Milliseconds()}
+		p.firstSeen.capture = p.patterns[0].index[f.Value.String()]
+		p.horizon = max(p.horizon, p.firstSeen.within)
+	}
+	if !p.monotone {
+		p.ahead = max(p.ahead, 1)
+	}
+	p.horizon += p.ahead
+	for i := range p.patterns {
+		if root.possible(1 << i) {
+			p.alone |= 1 << i
+		}
+	}
+}
+
+// possible says whether the condition can hold when only these patterns have events.
+func (n *cond) possible(patterns uint64) bool {
+	switch n.kind {
+	case kindRef:
+		return patterns&(1<<n.pattern) != 0
+	case kindOr:
+		for _, kid := range n.kids {
+			if kid.possible(patterns) {
+				return true
+			}
+		}
+		return false
+	case kindThen:
+		for _, s := range n.steps {
+			if !s.node.possible(patterns) {
+				return false
+			}
+		}
+		return true
+	}
+	for _, kid := range n.kids {
+		if !kid.possible(patterns) {
+			return false
+		}
+	}
+	return true
+}
+
+// lookAhead sets how far behind its time the watermark must be for the condition to be known for good; 0: at once.
+func (n *cond) lookAhead(w int64) {
+	for _, kid := range n.kids {
+		kid.lookAhead(w)
+		n.ahead = max(n.ahead, kid.ahead)
+	}
+	for _, not := range n.nots {
+		not.lookAhead(w)
+		n.ahead = max(n.ahead, add(w, not.ahead))
+	}
+	for _, s := range n.steps {
+		s.node.lookAhead(w)
+		n.ahead = max(n.ahead, s.node.ahead)
+		for _, a := range s.before {
+			a.node.lookAhead(w)
+			n.ahead = max(n.ahead, a.node.ahead)
+		}
+	}
+	for _, a := range n.trailing {
+		a.node.lookAhead(w)
+		n.ahead = max(n.ahead, add(a.within, a.node.ahead))
+	}
+}
+
+func (p *plan) compile(n rule.Node) (*cond, error) {
+	switch n := n.(type) {
+	case *rule.Ref:
+		return p.compileRef(n)
+	case *rule.And:
+		return p.compileAnd(n)
+	case *rule.Or:
+		return p.compileOr(n)
+	case *rule.Then:
+		return p.compileThen(n)
+	case *rule.Not:
+		return nil, fmt.Errorf("a `not` has nothing positive beside it: %w", errPlan)
+	}
+	return nil, fmt.Errorf("a condition of type %T: %w", n, errPlan)
+}
+
+func (p *plan) compileRef(n *rule.Ref) (*cond, error) {
+	if n.Pattern < 0 || n.Pattern >= len(p.patterns) {
+		return nil, fmt.Errorf("a condition names pattern %d of %d: %w", n.Pattern, len(p.patterns), errPlan)
+	}
+	mask := uint64(1) << n.Pattern
+	pp := &p.patterns[n.Pattern]
+	return &cond{
+		kind: kindRef, pattern: n.Pattern, patterns: mask, completers: mask,
+		monotone: pp.having == nil || pp.having.Monotone(), joins: pp.join != nil || p.joined&mask != 0,
+	}, nil
+}
+
+func (p *plan) compileAnd(n *rule.And) (*cond, error) {
+	c := &cond{kind: kindAnd, monotone: true}
+	var sources, others []*cond
+	for _, each := range n.Nodes {
+		if not, ok := each.(*rule.Not); ok {
+			kid, err := p.compile(not.Node)
+			if err != nil {
+				return nil, err
+			}
+			c.nots = append(c.nots, kid)
+			c.monotone = false
+			c.joins = c.joins || kid.joins
+			c.span = max(c.span, kid.span)
+			continue
+		}
+		kid, err := p.compile(each)
+		if err != nil {
+			return nil, err
+		}
+		c.take(kid)
+		c.completers |= kid.completers
+		// What others compare with is bound first.
+		if kid.kind == kindRef && p.patterns[kid.pattern].join == nil {
+			sources = append(sources, kid)
+			continue
+		}
+		others = append(others, kid)
+	}
+	c.kids = append(sources, others...)
+	if len(c.kids) == 0 {
+		return nil, fmt.Errorf("a `not` has nothing positive beside it: %w", errPlan)
+	}
+	return c, nil
+}
+
+func (p *plan) compileOr(n *rule.Or) (*cond, error) {
+	c := &cond{kind: kindOr, monotone: true}
+	for _, each := range n.Nodes {
+		kid, err := p.compile(each)
+		if err != nil {
+			return nil, err
+		}
+		c.take(kid)
+		c.completers |= kid.completers
+		c.kids = append(c.kids, kid)
+	}
+	if len(c.kids) == 0 {
+		return nil, fmt.Errorf("an `or` is empty: %w", errPlan)
+	}
+	return c, nil
+}
+
+func (n *cond) take(kid *cond) {
+	n.patterns |= kid.patterns
+	n.monotone = n.monotone && kid.monotone
+	n.joins = n.joins || kid.joins
+	n.span = max(n.span, kid.span)
+}
+
+func (p *plan) compileThen(n *rule.Then) (*cond, error) {
+	c := &cond{kind: kindThen, monotone: true}
+	var nots []absence
+	for _, each := range n.Steps {
+		within := each.Within.Milliseconds()
+		if not, ok := each.Node.(*rule.Not); ok {
+			kid, err := p.compile(not.Node)
+			if err != nil {
+				return nil, err
+			}
+			nots = append(nots, absence{node: kid, within: within})
+			c.monotone = false
+			c.joins = c.joins || kid.joins
+			continue
+		}
+		kid, err := p.compile(each.Node)
+		if err != nil {
+			return nil, err
+		}
+		c.take(kid)
+		c.steps = append(c.steps, step{node: kid, within: within, before: nots})
+		nots = nil
+	}
+	c.trailing = nots
+	if len(c.steps) == 0 || len(c.steps[0].before) > 0 {
+		return nil, fmt.Errorf("a `then` begins with `not`: %w", errPlan)
+	}
+	c.completers = c.steps[len(c.steps)-1].node.completers
+	c.span = 0
+	for i := range c.steps {
+		s := &c.steps[i]
+		c.span = add(c.span, add(s.within, s.node.span))
+		last := i == len(c.steps)-1
+		s.earliest = s.node.monotone && !c.joins && !last && c.steps[i+1].within == 0 && len(c.steps[i+1].before) == 0
+	}
+	if c.span == 0 {
+		for _, a := range c.trailing {
+			c.span = max(c.span, a.within)
+		}
+	}
+	return c, nil
+}
+
+// slotOf gives the start of the slot that holds t.
+func (p *plan) slotOf(t int64) int64 {
+	r := t % p.per
+	if r < 0 {
+		r += p.per
+	}
+	if t < window.MinTime+r {
+		return window.MinTime
+	}
+	return t - r
+}
+
+// scope names the watermark that the rule follows.
+func (p *plan) scope(tenancy string) string {
+	if p.rule.Scope == rule.ScopeAll {
+		return scopeAll
+	}
+	return tenancy
+}
+
+// scopeAll is the scope of rules that cross tenancies; no tenancy has this name.
+const scopeAll = "*"
+
+// patternNames gives the names of the patterns in mask.
+func (p *plan) firstPattern(mask uint64) string {
+	if i := bits.TrailingZeros64(mask); i < len(p.patterns) {
+		return p.patterns[i].name
+	}
+	return ""
+}
+
+// add gives a + b, and stops at the bounds of time.
+func add(a, b int64) int64 {
+	switch {
+	case b > 0 && a > window.MaxTime-b:
+		return window.MaxTime
+	case b < 0 && a < window.MinTime-b:
+		return window.MinTime
+	}
+	return a + b
+}
+
+func timeOf(t int64) event.Time { return event.Time(t) }

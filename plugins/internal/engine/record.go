@@ -1,0 +1,369 @@
+package engine
+
+import (
+	"slices"
+
+	"benthos-oci/plugins/internal/event"
+	"benthos-oci/plugins/internal/expr"
+	"benthos-oci/plugins/internal/incident"
+	"benthos-oci/plugins/internal/window"
+)
+
+// record is the state of one rule, tenancy and key. The lock of its shard guards all of it.
+type record struct {
+	plan *plan
+	// id is the key of its row.
+	id      string
+	tenancy string
+	key     []any
+
+	series *window.Series
+	slide  *slide // rebuilt when needed, never saved
+	slots  []*slot
+	// pruned is the time at and below which entries are gone.
+	pruned int64
+	// truncated says that events of its history were lost.
+	truncated bool
+	// due is the time for which a deadline is registered; window.MaxTime where there is none.
+	due int64
+	// settled is the time up to which all candidates are judged for good.
+	settled int64
+
+	chunks chunks
+	dirty  bool
+	// unsaved says that a save went wrong: the row on disk is older than what is here.
+	unsaved bool
+	fresh   bool // no row exists
+	bytes   int64
+	// touched is the largest event time seen, for eviction.
+	touched int64
+}
+
+// slot is one incident, from before it exists to its close.
+type slot struct {
+	start int64
+	// base counts the covered entries that were pruned; total counts those and the live ones.
+	base, total span
+	baseFirst   []incident.Evidence
+	baseLast    []incident.Evidence
+	// fired is the time of the first firing, last that of the last; completions, without the plan's shift.
+	fired, last int64
+
+	created bool
+	closed  bool
+	// creator is the event that carried the first message out, "" where a tick did.
+	creator  string
+	revision int64
+	sent     span
+	sentAt   int64
+	text     text
+	// incomplete names the partitions that were silent when the incident fired by time.
+	incomplete []string
+}
+
+// text is what an incident says, as it was when its last message was made.
+type text struct {
+	title      string
+	attributes map[string]any
+	response   []string
+}
+
+// span is a number of events and their extremes.
+type span struct {
+	count       int64
+	first, last int64
+}
+
+func (s *span) add(t int64) {
+	if s.count == 0 || t < s.first {
+		s.first = t
+	}
+	if s.count == 0 || t > s.last {
+		s.last = t
+	}
+	s.count++
+}
+
+func newRecord(p *plan, id, tenancy string, key []any) *record {
+	return &record{
+		plan: p, id: id, tenancy: tenancy, key: key, series: window.New(len(p.patterns)),
+		pruned: window.MinTime, due: window.MaxTime, settled: window.MinTime, touched: window.MinTime, fresh: true, bytes: recordBytes,
+	}
+}
+
+func (r *record) judge() *judge {
+	j := &judge{p: r.plan, s: r.series, key: r.key}
+	if r.plan.joined != 0 {
+		j.bound = make([]*window.Entry, len(r.plan.patterns))
+	}
+	return j
+}
+
+// holds says whether the rule's condition holds at t.
+func (r *record) holds(j *judge, t int64) bool {
+	switch {
+	case r.plan.firstSeen != nil:
+		return r.firstSeen(t)
+	case r.plan.slides():
+		return r.slideHolds(t)
+	}
+	return j.holds(t)
+}
+
+// firstSeen says whether an event at t has a value that no event of (t-within, t) had.
+func (r *record) firstSeen(t int64) bool {
+	f := r.plan.firstSeen
+	before := r.series.Between(add(t, -f.within), t-1)
+	for _, e := range r.series.Between(t-1, t) {
+		for _, v := range flat(capture(e, 0, f.capture)) {
+			if !slices.ContainsFunc(before, func(b *window.Entry) bool {
+				return slices.ContainsFunc(flat(capture(b, 0, f.capture)), func(old any) bool {
+					return expr.Identity(old) == expr.Identity(v)
+				})
+			}) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// insert adds an event's match of one pattern. isNew is false where the event was counted before.
+func (r *record) insert(ev *event.Event, pattern int, captures []any, evidence *window.Evidence) (e *window.Entry, isNew bool) {
+	added := window.Entry{ID: ev.ID, Time: int64(ev.Time), Patterns: 1 << pattern, Evidence: evidence}
+	if len(captures) > 0 {
+		added.Values = make([][]any, pattern+1)
+		added.Values[pattern] = captures
+	}
+	known := r.series.Len()
+	e, grown := r.series.Insert(added)
+	if !grown {
+		return e, false
+	}
+	isNew = r.series.Len() > known
+	if isNew {
+		r.chunks.take(e)
+		r.bytes += entryBytes(e)
+		r.touched = max(r.touched, e.Time)
+	} else {
+		r.chunks.changed(e)
+	}
+	if r.slide != nil {
+		r.slide.Inserted(e)
+	}
+	r.dirty = true
+	return e, true
+}
+
+// fire judges a monotone rule at the times that the new entries can have changed, and gives the slots that grew.
+func (r *record) fire(fresh []*window.Entry, from event.Time) []*slot {
+	var grown []*slot
+	j := r.judge()
+	done := int64(window.MinTime)
+	for _, s := range fresh {
+		// Windows that end in [s, s+W) contain s.
+		after := max(s.Time-1, done)
+		to := add(s.Time, r.plan.window) - 1
+		grown = append(grown, r.judgeRange(j, after, to, from)...)
+		done = max(done, to)
+	}
+	for _, s := range fresh {
+		grown = append(grown, r.coverNew(s)...)
+	}
+	return grown
+}
+
+// judgeRange judges the candidates with after < time <= to that do not fire yet.
+func (r *record) judgeRange(j *judge, after, to int64, from event.Time) []*slot {
+	var grown []*slot
+	last, held := int64(window.MinTime), false
+	for _, e := range r.series.Between(after, to) {
+		if e.Fires || e.Patterns&r.plan.candidates == 0 {
+			continue
+		}
+		if e.Time != last {
+			last, held = e.Time, r.holds(j, e.Time)
+		}
+		if held && add(e.Time, r.plan.shift) >= int64(from) {
+			grown = append(grown, r.setFires(e)...)
+		}
+	}
+	return grown
+}
+
+// setFires makes e a firing and covers the events of its window.
+func (r *record) setFires(e *window.Entry) []*slot {
+	e.Fires = true
+	r.chunks.changed(e)
+	r.dirty = true
+	return r.cover(e)
+}
+
+// slotAt gives the slot that a completion at t belongs to.
+func (r *record) slotAt(t int64) *slot {
+	start := r.plan.slotOf(add(t, r.plan.shift))
+	i, found := slices.BinarySearchFunc(r.slots, start, func(s *slot, t int64) int {
+		switch {
+		case s.start < t:
+			return -1
+		case s.start > t:
+			return 1
+		}
+		return 0
+	})
+	if !found {
+		r.slots = slices.Insert(r.slots, i, &slot{start: start, fired: window.MaxTime, last: window.MinTime})
+		r.bytes += slotBytes
+	}
+	return r.slots[i]
+}
+
+// cover counts the events of the window of a firing in its slot. Events that an earlier firing of the slot covers are passed over.
+func (r *record) cover(f *window.Entry) []*slot {
+	s := r.slotAt(f.Time)
+	s.fired = min(s.fired, f.Time)
+	s.last = max(s.last, f.Time)
+	grew := false
+	list := r.series.Between(add(f.Time, -r.plan.window), f.Time)
+	for i := len(list) - 1; i >= 0; i-- {
+		e := list[i]
+		if e.Patterns&r.plan.positive == 0 {
+			continue
+		}
+		known := slices.Contains(e.Covered, s.start)
+		// A firing of the same slot, covered before, has covered all that is in both windows.
+		if known && e.Fires && e.Time < f.Time && r.plan.slotOf(add(e.Time, r.plan.shift)) == s.start {
+			break
+		}
+		if !known {
+			e.Covered = append(e.Covered, s.start)
+			s.total.add(e.Time)
+			grew = true
+		}
+	}
+	if grew {
+		return []*slot{s}
+	}
+	return nil
+}
+
+// coverNew counts a new event in the slots of the firings whose windows hold it.
+func (r *record) coverNew(e *window.Entry) []*slot {
+	if len(r.slots) == 0 || e.Patterns&r.plan.positive == 0 {
+		return nil
+	}
+	var grown []*slot
+	after, to := e.Time-1, add(e.Time, r.plan.window)-1
+	for after < to {
+		next := int64(window.MaxTime)
+		for _, f := range r.series.Between(after, to) {
+			if !f.Fires {
+				continue
+			}
+			s := r.slotAt(f.Time)
+			if !slices.Contains(e.Covered, s.start) {
+				e.Covered = append(e.Covered, s.start)
+				s.total.add(e.Time)
+				grown = append(grown, s)
+			}
+			// Go on behind the slot.
+			next = add(add(s.start, r.plan.per), -r.plan.shift) - 1
+			break
+		}
+		after = max(next, after+1)
+	}
+	return grown
+}
+
+// settle judges for good what the watermark allows, and gives the slots that grew.
+// from silences firings before it, learned those before its rule has learned; it may be nil.
+func (r *record) settle(mark int64, from event.Time, learned func(t int64) bool) []*slot {
+	if r.plan.monotone {
+		return nil
+	}
+	var grown []*slot
+	j := r.judge()
+	last, held := int64(window.MinTime), false
+	until := add(mark, -r.plan.ahead)
+	for _, e := range r.series.Between(max(r.pruned, r.settled), until) {
+		if e.Judged || e.Patterns&r.plan.candidates == 0 {
+			continue
+		}
+		if e.Time != last {
+			last, held = e.Time, r.holds(j, e.Time)
+		}
+		e.Judged = true
+		r.chunks.changed(e)
+		r.dirty = true
+		if held && add(e.Time, r.plan.shift) >= int64(from) && (learned == nil || learned(e.Time)) {
+			grown = append(grown, r.setFires(e)...)
+		}
+	}
+	// At the end of all inputs everything is judged, but time has not come that far.
+	if mark != window.MaxTime {
+		r.settled = max(r.settled, until)
+	}
+	return grown
+}
+
+// pending gives the time for which the watermark must be waited: window.MaxTime where there is nothing to wait for.
+func (r *record) pending(emit EmitOptions, every int64) int64 {
+	due := int64(window.MaxTime)
+	if !r.plan.monotone {
+		for _, e := range r.series.Between(r.settled, window.MaxTime) {
+			if !e.Judged && e.Patterns&r.plan.candidates != 0 {
+				due = add(e.Time, r.plan.ahead)
+				break
+			}
+		}
+	}
+	for _, s := range r.slots {
+		if !s.created {
+			continue
+		}
+		if emit.Close && !s.closed {
+			due = min(due, r.closes(s))
+		}
+		if emit.Update && s.sent != s.total {
+			due = min(due, add(s.sentAt, every))
+		}
+	}
+	return due
+}
+
+// closes gives the watermark at which nothing can be added to the slot any more.
+func (r *record) closes(s *slot) int64 {
+	return add(add(s.start, r.plan.per), max(r.plan.ahead-r.plan.shift, 0))
+}
+
+// prune drops what no window above the watermark can reach, and slots that are over.
+func (r *record) prune(mark int64, emit EmitOptions) {
+	limit := add(mark, -r.plan.horizon)
+	if limit <= r.pruned {
+		return
+	}
+	gone := r.series.Prune(limit)
+	for _, e := range gone {
+		r.bytes -= entryBytes(e)
+		if r.slide != nil {
+			r.slide.Pruned(e)
+		}
+		r.chunks.drop(e)
+		for _, start := range e.Covered {
+			for _, s := range r.slots {
+				if s.start == start {
+					s.keep(e, r.plan)
+				}
+			}
+		}
+	}
+	r.pruned = limit
+	slots := len(r.slots)
+	r.slots = slices.DeleteFunc(r.slots, func(s *slot) bool {
+		return !r.open(s, emit) && add(r.closes(s), r.plan.horizon) <= mark
+	})
+	r.bytes -= slotBytes * int64(slots-len(r.slots))
+	if len(gone) > 0 || len(r.slots) < slots {
+		r.dirty = true
+	}
+}

@@ -1,0 +1,186 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"benthos-oci/plugins/internal/watermark"
+	"benthos-oci/plugins/internal/window"
+)
+
+// saving is what is saved beside records.
+type saving struct {
+	// waits are deadlines to register, met those to take out.
+	waits, met []deadline
+	// rows are written behind the records, deletes come last.
+	rows, deletes []Change
+}
+
+// save writes the records of ids and what belongs to them in one go. Its order is safe where the store has no transaction:
+// deadlines before the records that wait for them, records before what names time, deletes last.
+func (e *Engine) save(ctx context.Context, l *locked, ids []string, s saving) error {
+	if e.store == nil {
+		e.due.mu.Lock()
+		e.due.add(s.waits)
+		e.due.done(s.met)
+		e.due.mu.Unlock()
+		l.saved(ids)
+		return nil
+	}
+	var changes []Change
+	if len(s.waits)+len(s.met) > 0 {
+		e.due.mu.Lock()
+		defer e.due.mu.Unlock()
+	}
+	changes = append(changes, e.due.add(s.waits)...)
+	records, gone := l.changes(ids)
+	changes = append(changes, records...)
+	changes = append(changes, e.history.row()...)
+	changes = append(changes, s.rows...)
+	writes, deletes := e.due.done(s.met)
+	changes = append(changes, writes...)
+	changes = append(changes, gone...)
+	changes = append(changes, deletes...)
+	changes = append(changes, s.deletes...)
+	changes = append(changes, e.garbage.take()...)
+	if len(changes) == 0 {
+		return nil
+	}
+	if err := e.store.Save(ctx, changes); err != nil {
+		l.failed(ids)
+		e.history.failed()
+		e.garbage.keep(changes)
+		return fmt.Errorf("saving %d rows of state: %w", len(changes), err)
+	}
+	l.saved(ids)
+	return nil
+}
+
+// garbage is what should have been deleted by saves that went wrong. Keys of such rows are never used again.
+type garbage struct {
+	mu   sync.Mutex
+	rows []Change // guarded by mu
+}
+
+func (g *garbage) take() []Change {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	rows := g.rows
+	g.rows = nil
+	return rows
+}
+
+func (g *garbage) keep(changes []Change) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, c := range changes {
+		if c.Value == nil {
+			g.rows = append(g.rows, c)
+		}
+	}
+}
+
+// Keys of rows.
+const (
+	keyClock   = "clock"
+	keyHistory = "history"
+)
+
+// row gives the row of what first_seen has watched, where it changed.
+func (h *history) row() []Change {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if !h.dirty {
+		return nil
+	}
+	h.dirty = false
+	var c window.Encoder
+	keys := sortedKeys(h.since)
+	c.Uint(uint64(len(keys)))
+	for _, k := range keys {
+		c.String(k)
+		c.Int(h.since[k])
+	}
+	return []Change{{Key: keyHistory, Value: window.Seal(c.Body()), Expires: timeOf(window.MaxTime)}}
+}
+
+func (h *history) failed() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.dirty = true
+}
+
+func (h *history) decode(row []byte) error {
+	body, err := window.Open(row)
+	if err != nil {
+		return err
+	}
+	d := window.NewDecoder(body)
+	for range d.Len() {
+		k := d.String()
+		h.since[k] = d.Int()
+	}
+	return d.Err()
+}
+
+// row gives the row of the marks.
+func (m *marks) row() Change {
+	var c window.Encoder
+	scopes := sortedKeys(m.by)
+	c.Uint(uint64(len(scopes)))
+	for _, s := range scopes {
+		c.String(s)
+		c.Int(m.by[s])
+	}
+	c.Uint(uint64(len(m.known)))
+	for _, id := range m.known {
+		c.String(id.Source)
+		c.String(id.Tenancy)
+		c.String(id.Name)
+	}
+	return Change{Key: keyClock, Value: window.Seal(c.Body()), Expires: timeOf(window.MaxTime)}
+}
+
+func (m *marks) decode(row []byte) error {
+	body, err := window.Open(row)
+	if err != nil {
+		return err
+	}
+	d := window.NewDecoder(body)
+	for range d.Len() {
+		scope := d.String()
+		m.by[scope] = d.Int()
+	}
+	for range d.Len() {
+		m.known = append(m.known, watermark.ID{Source: d.String(), Tenancy: d.String(), Name: d.String()})
+	}
+	m.ticked = true
+	return d.Err()
+}
+
+// restore reads what is not read key by key: where time stands, which deadlines there are, what was not delivered.
+func (e *Engine) restore(ctx context.Context) error {
+	if e.store == nil {
+		return nil
+	}
+	l := &locked{e: e}
+	rows, err := l.loadRows(ctx, []string{keyClock, keyHistory})
+	if err != nil {
+		return err
+	}
+	if rows[0] != nil {
+		if err := e.marks.decode(rows[0]); err != nil {
+			return fmt.Errorf("reading %s: %w", keyClock, err)
+		}
+	}
+	if rows[1] != nil {
+		if err := e.history.decode(rows[1]); err != nil {
+			return fmt.Errorf("reading %s: %w", keyHistory, err)
+		}
+	}
+	if err := e.due.restore(ctx, l); err != nil {
+		return err
+	}
+	return e.outbox.restore(ctx, l)
+}
