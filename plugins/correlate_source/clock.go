@@ -48,9 +48,9 @@ func newClock(tracker *watermark.Tracker, res *service.Resources) *clock {
 		tracker:    tracker,
 		log:        res.Logger(),
 		boot:       rand.Text(),
-		lag:        m.NewGauge("correlate_source_watermark_lag_seconds"),
-		partitions: m.NewGauge("correlate_source_partitions"),
-		leftOut:    m.NewGauge("correlate_source_partitions_left_out"),
+		lag:        m.NewGauge("correlate_source_watermark_lag_seconds"), // how far the least watermark is behind the clock
+		partitions: m.NewGauge("correlate_source_partitions"),            // partitions that time waits for
+		leftOut:    m.NewGauge("correlate_source_partitions_left_out"),   // partitions that were silent for longer than max_hold
 	}
 }
 

@@ -83,7 +83,7 @@ func newInput(c config, tracker *watermark.Tracker, res *service.Resources) *inp
 		clock:    newClock(tracker, res),
 		interval: c.tickInterval,
 		tracker:  tracker,
-		resent:   res.Metrics().NewCounter("correlate_source_resent_total"),
+		resent:   res.Metrics().NewCounter("correlate_source_resent_total"), // messages sent again after a rejection
 		incoming: make(chan *delivery),
 		wake:     make(chan struct{}, 1),
 		out:      map[*delivery]struct{}{},

@@ -66,10 +66,6 @@ Nothing is buffered: an input is read again when its last batch was handed on. O
 When all inputs have ended and everything is delivered, one last tick closes all windows; when that is delivered too,
 the input ends. An input that never ends keeps the stream running. Stopped before that, no last tick is sent:
 open windows stay in the state.
-
-## Metrics
-
-`+"`correlate_source_watermark_lag_seconds`, `correlate_source_partitions`, `correlate_source_partitions_left_out`, `correlate_source_resent_total`"+`.
 `).
 		Fields(
 			service.NewInputListField(fieldInputs).

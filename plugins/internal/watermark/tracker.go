@@ -57,10 +57,11 @@ type Source struct {
 type Partition struct {
 	t        *Tracker
 	id       ID
-	source   *Source // nil while it is only known from saved state
+	restored bool // known from saved state, and its source has not named it yet
 	inFlight []*batch
 	front    event.Time // the largest event time before the oldest batch in flight
-	moved    event.Time // the largest event time that moves only with the clock (see idle)
+	stood    event.Time // where an earlier run left it; it runs on from there when it is idle
+	moved    event.Time // where it has run on to, being idle
 	spoke    bool       // since the last Advance
 	heard    time.Time  // when it was last seen to speak, by the clock of Advance
 	retired  bool
@@ -130,16 +131,40 @@ func (t *Tracker) Clocked() bool {
 	return t.clocked
 }
 
-// Restore names partitions that an earlier run knew. Each holds time until it has spoken, at most Limits.MaxHold.
-// Partitions of sources that are not registered any more when time is first read are forgotten.
-func (t *Tracker) Restore(known []ID) {
+// Saved is what an earlier run knew of time.
+type Saved struct {
+	// Known names its partitions.
+	Known []ID
+	// Watermarks holds the watermark of each tenancy; All the least of them, event.MinTime where there is none.
+	Watermarks map[string]event.Time
+	All        event.Time
+}
+
+// Restore goes on from an earlier run. Watermarks do not fall below where they stood, and each of its partitions holds
+// time until it has spoken, at most Limits.MaxHold. Partitions of sources that are not registered any more when time is
+// first read are forgotten.
+func (t *Tracker) Restore(saved Saved) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	for _, id := range known {
-		_, ok := t.partitions[id]
-		if !ok && (!t.started || t.sources[id.Source] != nil) {
-			t.partitions[id] = &Partition{t: t, id: id, front: event.MinTime, moved: event.MinTime}
+	t.all = max(t.all, saved.All)
+	for tenancy, at := range saved.Watermarks {
+		t.floor[tenancy] = max(at, t.floorOf(tenancy))
+	}
+	for _, id := range saved.Known {
+		p := t.partitions[id]
+		if p == nil && t.started && t.sources[id.Source] == nil {
+			continue
 		}
+		if p == nil {
+			p = newPartition(t, id)
+			p.restored = true
+			t.partitions[id] = p
+		}
+		at, ok := saved.Watermarks[id.Tenancy]
+		if !ok {
+			at = saved.All
+		}
+		p.stood = max(p.stood, at.Add(t.lateness))
 	}
 }
 
@@ -205,12 +230,16 @@ func (s *Source) Partition(tenancy, name string) *Partition {
 	id := ID{Source: s.name, Tenancy: tenancy, Name: name}
 	p := s.t.partitions[id]
 	if p == nil {
-		p = &Partition{t: s.t, id: id, front: event.MinTime, moved: event.MinTime, heard: s.t.now}
+		p = newPartition(s.t, id)
+		p.heard = s.t.now
 		s.t.partitions[id] = p
 	}
-	p.source = s
-	p.retired = false
+	p.restored, p.retired = false, false
 	return p
+}
+
+func newPartition(t *Tracker, id ID) *Partition {
+	return &Partition{t: t, id: id, front: event.MinTime, stood: event.MinTime, moved: event.MinTime}
 }
 
 // End says that the source will give nothing more and that everything it gave was acked.
@@ -272,7 +301,8 @@ func (p *Partition) settle() {
 
 // gone is true where the partition cannot hold time any more, whatever the clock says.
 func (p *Partition) gone() bool {
-	return len(p.inFlight) == 0 && (p.retired || p.source != nil && p.source.ended)
+	s := p.t.sources[p.id.Source]
+	return len(p.inFlight) == 0 && (p.retired || s != nil && s.ended)
 }
 
 // Advance tells the tracker the wall time and gives where the watermarks stand.
@@ -297,7 +327,7 @@ func (t *Tracker) Advance(now time.Time) Reading {
 			continue
 		}
 		at, state := p.at(now, t.limits)
-		if state != leftOut || p.source != nil {
+		if state != leftOut || !p.restored {
 			r.Known = append(r.Known, id)
 		}
 		if state == empty {
@@ -365,11 +395,12 @@ func (p *Partition) at(now time.Time, l Limits) (event.Time, state) {
 		return max(p.front, p.moved), holds
 	}
 	quiet := now.Sub(p.heard)
-	if p.source != nil && p.source.foreign && l.IdleTimeout > 0 && quiet > l.IdleTimeout {
-		if p.front == event.MinTime {
+	if s := p.t.sources[p.id.Source]; s != nil && s.foreign && l.IdleTimeout > 0 && quiet > l.IdleTimeout {
+		stood := max(p.front, p.stood)
+		if stood == event.MinTime {
 			return event.MinTime, empty
 		}
-		p.moved = max(p.moved, p.front.Add(quiet-l.IdleTimeout))
+		p.moved = max(p.moved, stood.Add(quiet-l.IdleTimeout))
 		return p.moved, holds
 	}
 	if quiet >= l.MaxHold {

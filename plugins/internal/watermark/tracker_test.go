@@ -162,7 +162,10 @@ func TestOutageOfAllHoldsTime(t *testing.T) {
 func TestKnownPartitionHoldsTimeAfterARestart(t *testing.T) {
 	tr := newTracker()
 	s := tr.Register("audit", false)
-	tr.Restore([]ID{{Source: "audit", Tenancy: "t1", Name: "a"}, {Source: "audit", Tenancy: "t1", Name: "b"}, {Source: "gone", Name: "x"}})
+	tr.Restore(Saved{
+		Known: []ID{{Source: "audit", Tenancy: "t1", Name: "a"}, {Source: "audit", Tenancy: "t1", Name: "b"}, {Source: "gone", Name: "x"}},
+		All:   event.MinTime,
+	})
 	s.Partition("t1", "a").Read(at(0))()
 	r := tr.Advance(noon)
 	wantMark(t, "b has not spoken", r, event.MinTime)
@@ -192,6 +195,32 @@ func TestForeignPartitionRunsOnWhenIdle(t *testing.T) {
 	wantMark(t, "a minute after it, by a minute", tr.Advance(noon.Add(3*idle+time.Minute)), at(-24*time.Hour+time.Minute))
 	p.Read(at(-24 * time.Hour))
 	wantMark(t, "a new batch in flight: from where it stood", tr.Advance(noon.Add(4*idle)), at(-24*time.Hour+time.Minute))
+}
+
+func TestForeignPartitionRunsOnAfterARestartFromWhereItStood(t *testing.T) {
+	tr := newTracker()
+	whole := ID{Source: "file", Name: ""}
+	tr.RegisterForeign("file").Partition("", "")
+	tr.Restore(Saved{Known: []ID{whole}, All: at(-time.Hour), Watermarks: map[string]event.Time{"": at(-time.Hour)}})
+	stood := at(-time.Hour).Add(lateness)
+	wantMark(t, "at the start", tr.Advance(noon), stood)
+	wantMark(t, "at idle_timeout", tr.Advance(noon.Add(idle)), stood)
+	r := tr.Advance(noon.Add(idle + 2*time.Hour))
+	wantMark(t, "two hours after it", r, stood.Add(2*time.Hour))
+	if r.Tenancies[""] != r.All {
+		t.Errorf("watermark of partitions without tenancy: got %s, want %s", r.Tenancies[""], r.All)
+	}
+}
+
+func TestWatermarkDoesNotFallBelowAnEarlierRuns(t *testing.T) {
+	tr := newTracker()
+	p := tr.Register("audit", false).Partition("t1", "p")
+	tr.Restore(Saved{All: at(0), Watermarks: map[string]event.Time{"t1": at(time.Minute)}})
+	p.Read(at(-time.Hour))()
+	r := tr.Advance(noon)
+	if r.All != at(0) || r.Tenancies["t1"] != at(time.Minute) {
+		t.Errorf("got %s and %v, want %s and %s", r.All, r.Tenancies, at(0), at(time.Minute))
+	}
 }
 
 func TestForeignInputThatNeverHadAnEventStopsHoldingTimeWhenIdle(t *testing.T) {

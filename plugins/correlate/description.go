@@ -1,0 +1,50 @@
+package correlate
+
+// description is the prose of the component's documentation.
+const description = `
+Rules look for events, for so many of them in a window, for several in an order, or for what does not follow. An
+incident is everything that a rule found for one key in one slot of time (a day by default): it has one id, and each
+message of it a growing revision, so that an upsert by id is always right.
+
+Messages may be raw records as the inputs deliver them, in any of Oracle's envelopes, or OCSF documents that an earlier
+step has normalized. Those that no rule could match, judged by their type alone, are not decoded.
+
+## What leaves
+
+Every message says what it is in its metadata: ` + "`correlate_type`" + ` is ` + "`incident`, `event` or `late`" + `. Incidents also carry
+` + "`incident_id`, `incident_revision`, `incident_action` (`create`, `update`, `close`), `incident_rule`, `incident_severity`, `oci_tenancy`" + `
+and ` + "`incident_label_<name>`" + ` for each label of the rule. Their content is an OCSF Detection Finding. Events leave as they came.
+
+A message that came with an error leaves untouched, whatever is forwarded; so does one that ` + "`event_mapping`" + ` fails on,
+with the error. Send those to dead letters: ` + "`check: errored()`" + `.
+
+## Delivery
+
+Incidents are delivered at least once. An incident leaves in a message derived from the event that fired it, so the
+event is acknowledged only when the incident is delivered. An event that comes again, after a rejection or a restart,
+counts once, and sends its incidents again with the same id. What fires by time leaves with a tick of ` + "`correlate_source`" + `
+and is kept until it is known to be delivered. Put inputs other than the oci inputs under ` + "`correlate_source`" + `: a rejection
+that names single messages names the wrong ones behind this processor, and ` + "`correlate_source`" + ` has the whole batch come again.
+
+## State
+
+What a batch changed is saved before the batch moves on. Two processors that share a cache need labels of their own: rows
+are kept under the label, so a changed label begins with empty state. With ` + "`bolt`" + ` a batch is one transaction; with other
+caches rows are written one by one, in an order that a crash cannot harm. Without ` + "`state_cache`" + ` state lives in memory, and a
+warning says so.
+
+## Time
+
+Windows and order follow the time of the events, not that of their arrival. Rules that wait for something not to
+happen need ` + "`correlate_source`" + ` in the stream; a warning says so where it is missing. An event that is more than ` + "`lateness`" + `
+behind is late: it is counted and changes nothing.
+
+## Back pressure
+
+While state cannot be loaded or saved a batch waits, with one line in the log, and the inputs wait behind it; no event
+goes to the dead letters for it. Memory is bounded by ` + "`max_memory`" + `.
+
+## Shutdown
+
+Nothing is held back: what was not acknowledged comes again after a restart, and open windows are in the state.
+`

@@ -1,0 +1,330 @@
+package correlate
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/redpanda-data/benthos/v4/public/service"
+
+	"benthos-oci/plugins/internal/engine"
+	"benthos-oci/plugins/internal/event"
+	"benthos-oci/plugins/internal/incident"
+	"benthos-oci/plugins/internal/match"
+	"benthos-oci/plugins/internal/progress"
+	"benthos-oci/plugins/internal/watermark"
+)
+
+// correlator is what the processor needs of an engine.
+type correlator interface {
+	MayMatch(f event.Facts) bool
+	Observe(ctx context.Context, events []*event.Event) ([]engine.Outcome, error)
+	Advance(ctx context.Context, tick watermark.Tick) ([]*incident.Incident, error)
+	SetLists(lists map[string]match.List)
+	Stats() engine.Stats
+}
+
+// Waits between two attempts to load or save state.
+const (
+	firstWait = 100 * time.Millisecond
+	lastWait  = 5 * time.Second
+)
+
+// processor is safe for any number of threads: Benthos gives one instance to all of them.
+type processor struct {
+	engine     correlator
+	mapper     *mapper
+	candidates *candidates
+	lists      *lists
+	forward    forward
+	tracker    *watermark.Tracker
+	timed      []string // ids of rules that need a clock
+	life       *lifetime
+	metrics    *metrics
+	log        *service.Logger
+	release    func()
+
+	started sync.Once
+	trouble atomic.Pointer[string] // why state cannot be loaded or saved at present
+}
+
+func newProcessor(c config, res *service.Resources) (*processor, error) {
+	set, err := load(c, res)
+	if err != nil {
+		return nil, err
+	}
+	p := &processor{
+		lists:   set.lists,
+		forward: c.forward,
+		tracker: progress.Of(res),
+		timed:   set.timed,
+		life:    &lifetime{extra: c.stateTTL},
+		metrics: newMetrics(res),
+		log:     res.Logger(),
+		mapper:  newMapper(c.mappingText, c.mapping),
+	}
+	claim, err := claimState(res, c.stateCache)
+	if err != nil {
+		return nil, err
+	}
+	p.release = claim.release
+	// Loading at the start is bounded by the start itself: Benthos gives constructors no context.
+	ctx := context.Background()
+	e, err := p.open(ctx, c, set, claim.prefix, res)
+	if err != nil {
+		claim.release()
+		return nil, err
+	}
+	p.engine = e
+	p.candidates = newCandidates(e.MayMatch, p.mapper.known)
+	p.tracker.Listen(c.lateness, c.maxFuture)
+	stats := e.Stats()
+	p.tracker.Restore(watermark.Saved{Known: e.Known(ctx), Watermarks: stats.Watermarks, All: stats.All})
+	return p, nil
+}
+
+func (p *processor) open(ctx context.Context, c config, set ruleSet, prefix string, res *service.Resources) (*engine.Engine, error) {
+	var store engine.Store
+	if c.stateCache == "" {
+		p.log.Warn("Keeping state in memory: open windows and undelivered incidents are lost with the process; set state_cache")
+	} else {
+		var err error
+		if store, err = openStore(ctx, res, c.stateCache, prefix, p.life); err != nil {
+			return nil, err
+		}
+	}
+	e, err := engine.New(ctx, engine.Options{
+		Rules:         set.rules,
+		Lists:         set.lists.current(),
+		Store:         store,
+		Lateness:      c.lateness,
+		MaxMemory:     c.maxMemory,
+		MaxFuture:     c.maxFuture,
+		IncidentsFrom: c.incidentsFrom,
+		Emit:          c.emit,
+		UpdateEvery:   c.updateEvery,
+		Metrics:       p.metrics,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("starting the rules: %w", err)
+	}
+	return e, nil
+}
+
+// ProcessBatch takes events and ticks, and gives incidents and whatever is forwarded.
+// What changed by the batch is saved when it returns.
+func (p *processor) ProcessBatch(ctx context.Context, batch service.MessageBatch) ([]service.MessageBatch, error) {
+	p.started.Do(p.start)
+	if changed, ok := p.lists.refresh(time.Now()); ok {
+		p.engine.SetLists(changed)
+		p.candidates.reset()
+	}
+	work := p.sort(batch)
+	outcomes, err := p.observe(ctx, work.events)
+	if err != nil {
+		return nil, err
+	}
+	var out service.MessageBatch
+	next := 0
+	for i, msg := range batch {
+		switch work.kinds[i] {
+		case tickMessage:
+			incidents, err := p.advance(ctx, msg)
+			if err != nil {
+				return nil, err
+			}
+			out = p.add(out, msg, incidents)
+		case failedMessage:
+			out = append(out, msg)
+		case otherMessage:
+			out = p.pass(out, msg, false)
+		case eventMessage:
+			o := outcomes[next]
+			next++
+			out = p.pass(out, msg, o.Late)
+			out = p.add(out, msg, o.Incidents)
+		}
+	}
+	if len(out) == 0 {
+		return nil, nil
+	}
+	return []service.MessageBatch{out}, nil
+}
+
+// start says once what is odd about the stream.
+func (p *processor) start() {
+	if len(p.timed) > 0 && !p.tracker.Clocked() {
+		p.log.Warnf("Rules that wait for time to pass never fire without a clock, and %d do, the first is %s: "+
+			"put correlate_source: {} beside the oci inputs, or other inputs under its `inputs`", len(p.timed), p.timed[0])
+	}
+}
+
+type messageKind uint8
+
+const (
+	otherMessage  messageKind = iota // no rule can match it
+	eventMessage                     // its event is among those to be observed
+	failedMessage                    // it has an error and leaves untouched
+	tickMessage
+)
+
+// work is a batch, sorted out.
+type work struct {
+	kinds  []messageKind
+	events []*event.Event // of the messages of kind eventMessage, in their order
+}
+
+func (p *processor) sort(batch service.MessageBatch) work {
+	w := work{kinds: make([]messageKind, len(batch))}
+	candidates := 0
+	for i, msg := range batch {
+		if _, ok := msg.MetaGetImmut(watermark.MetaTick); ok {
+			w.kinds[i] = tickMessage
+			continue
+		}
+		if msg.GetError() != nil {
+			w.kinds[i] = failedMessage
+			continue
+		}
+		if !p.candidate(msg) {
+			continue
+		}
+		candidates++
+		ev, err := p.mapper.event(batch, i)
+		if err != nil {
+			p.metrics.failed.Incr(1)
+			msg.SetError(err)
+			w.kinds[i] = failedMessage
+			continue
+		}
+		if ev == nil {
+			continue
+		}
+		p.life.saw(ev.Time)
+		w.kinds[i] = eventMessage
+		w.events = append(w.events, ev)
+	}
+	p.metrics.events.Incr(int64(len(batch)))
+	p.metrics.candidates.Incr(int64(candidates))
+	return w
+}
+
+// candidate says whether a rule could match the message. It decodes nothing.
+func (p *processor) candidate(msg *service.Message) bool {
+	if !p.mapper.facts || onlyStructured(msg) {
+		return true
+	}
+	b, err := msg.AsBytes()
+	return err != nil || p.candidates.is(b)
+}
+
+// observe gives the outcomes of events; it returns an error only when ctx has ended.
+func (p *processor) observe(ctx context.Context, events []*event.Event) (outcomes []engine.Outcome, err error) {
+	if len(events) == 0 {
+		return nil, nil
+	}
+	err = p.untilSaved(ctx, func() (err error) {
+		outcomes, err = p.engine.Observe(ctx, events)
+		return err
+	})
+	matched := 0
+	for _, o := range outcomes {
+		if o.Matched {
+			matched++
+		}
+	}
+	p.metrics.matched.Incr(int64(matched))
+	return outcomes, err
+}
+
+var errTick = errors.New("reading a tick")
+
+func (p *processor) advance(ctx context.Context, msg *service.Message) (incidents []*incident.Incident, err error) {
+	v, _ := msg.MetaGetImmut(watermark.MetaTick)
+	text, _ := v.(string)
+	var tick watermark.Tick
+	if err := json.Unmarshal([]byte(text), &tick); err != nil {
+		// Ticks are ours; only a mapping could have broken one, and then it must not stop the stream.
+		p.log.Errorf("Ignoring a tick that something has changed: %v", fmt.Errorf("%w: %w", errTick, err))
+		return nil, nil
+	}
+	err = p.untilSaved(ctx, func() (err error) {
+		incidents, err = p.engine.Advance(ctx, tick)
+		return err
+	})
+	stats := p.engine.Stats()
+	p.metrics.records.Set(int64(stats.Records))
+	p.metrics.bytes.Set(stats.Bytes)
+	return incidents, err
+}
+
+// untilSaved repeats what needs the state until it works: a failure of the state is never a message's error.
+// It returns an error only when ctx has ended; then nothing of the batch leaves and all of it comes again.
+func (p *processor) untilSaved(ctx context.Context, attempt func() error) error {
+	for wait := firstWait; ; wait = min(2*wait, lastWait) {
+		err := attempt()
+		if err == nil {
+			p.recovered()
+			return nil
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		p.failing(err)
+		timer := time.NewTimer(wait)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return ctx.Err()
+		}
+	}
+}
+
+// failing counts a failure, and logs it once per cause.
+func (p *processor) failing(err error) {
+	p.metrics.stateErrors.Incr(1)
+	p.metrics.stateFailing.Set(1)
+	cause := err.Error()
+	if old := p.trouble.Swap(&cause); old == nil || *old != cause {
+		p.log.Errorf("The stream waits until state can be loaded and saved: %v", err)
+	}
+}
+
+func (p *processor) recovered() {
+	if p.trouble.Load() != nil && p.trouble.Swap(nil) != nil {
+		p.metrics.stateFailing.Set(0)
+		p.log.Info("State can be loaded and saved again")
+	}
+}
+
+// pass appends a message that came in, if it is to leave.
+func (p *processor) pass(out service.MessageBatch, msg *service.Message, late bool) service.MessageBatch {
+	switch {
+	case late && p.forward.late:
+		return append(out, marked(msg, watermark.TypeLate))
+	case p.forward.events:
+		return append(out, marked(msg, watermark.TypeEvent))
+	}
+	return out
+}
+
+func (p *processor) add(out service.MessageBatch, from *service.Message, incidents []*incident.Incident) service.MessageBatch {
+	if !p.forward.incidents {
+		return out
+	}
+	for _, inc := range incidents {
+		out = append(out, messageOf(inc, from))
+	}
+	return out
+}
+
+// Close lets another correlator take over the state.
+func (p *processor) Close(context.Context) error {
+	p.release()
+	return nil
+}
