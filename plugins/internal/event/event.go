@@ -69,12 +69,15 @@ type Event struct {
 	Time Time
 	// Tenancy is the OCID of the tenancy that it belongs to, or "".
 	Tenancy string
-	// Doc is the normalized (OCSF) document.
+	// Doc is the normalized (OCSF) document, without the parts that Defer leaves for later.
 	Doc map[string]any
 
 	record func() map[string]any
 	loaded bool
 	raw    map[string]any
+
+	whole func() map[string]any
+	full  map[string]any
 }
 
 // ErrNoTime says that a document has no usable `time`.
@@ -104,6 +107,30 @@ func FromDocument(doc map[string]any, raw []byte, record func() map[string]any) 
 	return e, nil
 }
 
+// Defer says that Doc lacks `unmapped` and `http_request.http_headers`, which few rules ask for and which cost more than
+// all the rest: whole gives the document with them, and is called when a rule first asks. Doc stays as it is.
+func (e *Event) Defer(whole func() map[string]any) { e.whole = whole }
+
+// Document gives the whole document, with what Defer left for later.
+func (e *Event) Document() map[string]any {
+	if e.whole != nil && e.full == nil {
+		e.full = e.whole()
+		e.whole = nil
+	}
+	if e.full != nil {
+		return e.full
+	}
+	return e.Doc
+}
+
+// deferred tells the paths that need the whole document.
+func deferred(p Path) bool {
+	if len(p) == 0 {
+		return true
+	}
+	return p[0] == "unmapped" || p[0] == "http_request" && (len(p) == 1 || p[1] == "http_headers")
+}
+
 // Record gives the record as the API returned it, its envelope taken off, or nil. It is read once, when first asked for.
 func (e *Event) Record() map[string]any {
 	if !e.loaded {
@@ -121,6 +148,9 @@ func (e *Event) Record() map[string]any {
 func (e *Event) Lookup(p Path) any {
 	if len(p) > 0 && p[0] == "raw" {
 		return lookup(e.Record(), p[1:])
+	}
+	if deferred(p) {
+		return lookup(e.Document(), p)
 	}
 	return lookup(e.Doc, p)
 }

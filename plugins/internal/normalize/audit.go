@@ -34,11 +34,12 @@ type source struct {
 	data                                          *fastjson.Value
 	// oracle is the rest of the Logging service's envelope.
 	oracle *fastjson.Value
+	parts  extent
 }
 
 // unwrap takes the envelope off.
-func unwrap(root *fastjson.Value, kind Kind, eventType string) source {
-	s := source{eventType: eventType}
+func unwrap(root *fastjson.Value, kind Kind, eventType string, parts extent) source {
+	s := source{eventType: eventType, parts: parts}
 	switch kind {
 	case ConnectorHub, FlowLog, LoggingSearch:
 		entry := root
@@ -102,8 +103,8 @@ func rename(m map[string]any, names map[string]string) map[string]any {
 }
 
 // envelope builds the document of a record that came in an envelope.
-func envelope(root *fastjson.Value, kind Kind, eventType string) (map[string]any, error) {
-	s := unwrap(root, kind, eventType)
+func envelope(root *fastjson.Value, kind Kind, eventType string, parts extent) (map[string]any, error) {
+	s := unwrap(root, kind, eventType, parts)
 	t, ok := parseTime(s.time)
 	if !ok {
 		return nil, timeError(kind, s.time)
@@ -250,8 +251,9 @@ func audit(s source, t event.Time) map[string]any {
 	doc["api"] = api(s, op)
 	set(doc, "http_request", httpRequest(s))
 	setTarget(doc, s, op, w)
-	unmapped := rest(s, op)
-	set(doc, "unmapped", unmapped)
+	if s.parts == whole {
+		set(doc, "unmapped", rest(s, op))
+	}
 	return doc
 }
 
@@ -384,7 +386,9 @@ func httpRequest(s source) map[string]any {
 	if path := str(s.data, "request", "path"); path != "" {
 		request["url"] = map[string]any{"path": path}
 	}
-	set(request, "http_headers", headers(object(s.data, "request", "headers")))
+	if s.parts == whole {
+		set(request, "http_headers", headers(object(s.data, "request", "headers")))
+	}
 	return request
 }
 
@@ -393,26 +397,25 @@ func headers(all *fastjson.Value) []any {
 	if all == nil {
 		return nil
 	}
-	values := map[string]string{}
+	values := map[string]any{}
 	all.GetObject().Visit(func(key []byte, v *fastjson.Value) {
 		name := string(key)
 		if _, twice := values[name]; twice {
 			return
 		}
-		var parts []string
-		if v.Type() == fastjson.TypeArray {
-			for _, element := range v.GetArray() {
-				parts = append(parts, scalar(element))
+		value := scalar(v)
+		for i, element := range v.GetArray() {
+			if i > 0 {
+				value += ", "
 			}
-		} else {
-			parts = append(parts, scalar(v))
+			value += scalar(element)
 		}
-		values[name] = strings.Join(parts, ", ")
 		if secretHeader(name) {
-			values[name] = "*****"
+			value = "*****"
 		}
+		values[name] = value
 	})
-	var list []any
+	list := make([]any, 0, len(values))
 	for _, name := range slices.Sorted(maps.Keys(values)) {
 		list = append(list, map[string]any{"name": name, "value": values[name]})
 	}

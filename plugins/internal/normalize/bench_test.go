@@ -28,6 +28,21 @@ func BenchmarkScan(b *testing.B) {
 	})
 }
 
+func BenchmarkEvent(b *testing.B) {
+	for _, op := range []string{"UploadApiKey", "InteractiveLogin", "TerminateInstance"} {
+		b.Run(op, func(b *testing.B) {
+			record := sample.JSON(op, sample.Options{})
+			b.SetBytes(int64(len(record)))
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := normalize.Event(record); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
 func BenchmarkNormalize(b *testing.B) {
 	for _, op := range []string{"UploadApiKey", "InteractiveLogin", "TerminateInstance"} {
 		b.Run(op, func(b *testing.B) {

@@ -51,7 +51,7 @@ func FuzzNormalize(f *testing.F) {
 		if err != nil {
 			return
 		}
-		encoded, err := json.Marshal(ev.Doc)
+		encoded, err := json.Marshal(ev.Document())
 		if err != nil {
 			t.Fatalf("encoding the document: %v", err)
 		}
@@ -68,7 +68,7 @@ func FuzzNormalize(f *testing.F) {
 		if kind == normalize.Normalized {
 			return
 		}
-		if err := beyondSchema(ev.Doc); err != nil {
+		if err := beyondSchema(ev.Document()); err != nil {
 			t.Error(err)
 		}
 		if again, _ := normalize.Scan(encoded); again != normalize.Normalized {

@@ -48,6 +48,9 @@ func logPlace(s source) where {
 
 // leftover keeps the whole of the entry: no field of it has another home.
 func leftover(doc map[string]any, s source) {
+	if s.parts == lean {
+		return
+	}
 	unmapped := map[string]any{}
 	set(unmapped, "data", decode(s.data))
 	if s.oracle != nil {

@@ -57,31 +57,45 @@ var ErrKind = errors.New("no `eventType`, `type`, `logContent`, `detectorRuleId`
 
 // Normalize gives the OCSF document of the record b.
 // A document that is normalized already comes back as it is.
-func Normalize(b []byte) (map[string]any, error) {
-	doc, _, err := normalize(b)
-	return doc, err
-}
+func Normalize(b []byte) (map[string]any, error) { return normalize(b, whole) }
 
 // Event gives the event of the record b: its OCSF document, and the record itself for `raw.<path>`.
-// b must not be changed afterwards: the record is read when a rule first asks for it.
+// What few rules ask for is built when one does, from the same bytes: b must not be changed afterwards.
 func Event(b []byte) (*event.Event, error) {
-	doc, _, err := normalize(b)
+	doc, err := normalize(b, lean)
 	if err != nil {
 		return nil, err
 	}
 	ev, err := event.FromDocument(doc, b, func() map[string]any {
-		// The same bytes have just been parsed.
 		record, err := Record(b)
 		if err != nil {
-			return nil
+			return nil // cannot be: the same bytes have just been read
 		}
 		return record
 	})
 	if err != nil {
 		return nil, &Error{Where: "the document", What: "it has no event time", Do: "`time` is the event time in milliseconds since 1970", Err: err}
 	}
+	if kind, _ := Scan(b); kind != Normalized {
+		ev.Defer(func() map[string]any {
+			doc, err := Normalize(b)
+			if err != nil {
+				return nil // cannot be, as above
+			}
+			return doc
+		})
+	}
 	return ev, nil
 }
+
+// extent says how much of a document is built.
+type extent bool
+
+const (
+	whole extent = true
+	// lean leaves out `unmapped` and the HTTP headers.
+	lean extent = false
+)
 
 // Record gives the record in b as the Audit API would return it: the envelope is taken off and the names at its top
 // level are those of the Audit API (eventType, eventId, eventTime, eventTypeVersion, source, data), whatever envelope it came in.
@@ -96,35 +110,35 @@ func Record(b []byte) (map[string]any, error) {
 	return record(root, kind), nil
 }
 
-func normalize(b []byte) (map[string]any, Kind, error) {
+func normalize(b []byte, parts extent) (map[string]any, error) {
 	parser := parsers.Get()
 	defer release(parser, len(b))
 	root, kind, eventType, err := parse(parser, b)
 	if err != nil {
-		return nil, Unknown, err
+		return nil, err
 	}
 	var doc map[string]any
 	switch kind {
 	case Normalized:
 		doc, _ = decode(root).(map[string]any)
-		return doc, kind, nil
+		return doc, nil
 	case Problem:
-		doc, err = problem(root)
+		doc, err = problem(root, parts)
 	case AuditAPI, EventsService, ConnectorHub, LoggingSearch, FlowLog:
-		doc, err = envelope(root, kind, eventType)
+		doc, err = envelope(root, kind, eventType, parts)
 	default:
-		return nil, Unknown, &Error{Where: "the message", What: "it is neither an OCI audit event nor a Cloud Guard problem",
+		return nil, &Error{Where: "the message", What: "it is neither an OCI audit event nor a Cloud Guard problem",
 			Do: "map it with a mapping of its own, or route it past this step", Err: ErrKind}
 	}
-	if err != nil {
-		return nil, kind, err
+	if err != nil || parts == lean {
+		return doc, err
 	}
 	if warnings := duplicates(root); len(warnings) > 0 {
 		unmapped := child(doc, "unmapped")
 		unmapped["duplicate_keys"] = true
 		unmapped["warnings"] = warnings
 	}
-	return doc, kind, nil
+	return doc, nil
 }
 
 // parse reads b once for all: the kind and type by which Static judges are those by which the document is built.
@@ -140,6 +154,9 @@ func parse(parser *fastjson.Parser, b []byte) (*fastjson.Value, Kind, string, er
 	if root.Type() != fastjson.TypeObject {
 		return nil, Unknown, "", &Error{Where: "the message", What: fmt.Sprintf("it is a JSON %s, not an object", root.Type()),
 			Do: "send one record per message; `unarchive: {format: json_array}` splits an array"}
+	}
+	if bytes.IndexByte(b, '\\') >= 0 {
+		unescapeNames(root)
 	}
 	kind, eventType := Scan(b)
 	return root, kind, string(eventType), nil

@@ -24,7 +24,7 @@ type cloudGuardProblem struct {
 }
 
 // problem builds the document of a problem as the API of Cloud Guard returns it.
-func problem(root *fastjson.Value) (map[string]any, error) {
+func problem(root *fastjson.Value, parts extent) (map[string]any, error) {
 	p := cloudGuardProblem{
 		id: str(root, "id"), rule: str(root, "detectorRuleId"), detail: str(root, "lifecycleDetail"), risk: str(root, "riskLevel"),
 		first: str(root, "timeFirstDetected"), last: str(root, "timeLastDetected"),
@@ -49,6 +49,9 @@ func problem(root *fastjson.Value) (map[string]any, error) {
 	// A problem keeps its OCID for life: what changed makes the event's id.
 	s := source{id: strings.Join([]string{p.id, p.detail, p.risk, p.last}, "/"), time: p.last, eventType: ""}
 	doc := p.document(s, t)
+	if parts == lean {
+		return doc, nil
+	}
 	unmapped := map[string]any{}
 	root.GetObject().Visit(func(key []byte, v *fastjson.Value) {
 		switch name := string(key); name {
@@ -57,7 +60,7 @@ func problem(root *fastjson.Value) (map[string]any, error) {
 			"impactedResourceName", "impactedResourceType", "compartmentId", "region", "lifecycleDetail":
 		default:
 			if _, twice := unmapped[name]; !twice {
-				set(unmapped, name, decode(v))
+				set(unmapped, name, pruned(decode(v)))
 			}
 		}
 	})
@@ -91,6 +94,9 @@ func problemEvent(s source, t event.Time) map[string]any {
 		p.detail = "RESOLVED"
 	}
 	doc := p.document(s, t)
+	if s.parts == lean {
+		return doc
+	}
 	unmapped := map[string]any{}
 	if details != nil && details.Type() == fastjson.TypeObject {
 		details.GetObject().Visit(func(key []byte, v *fastjson.Value) {
@@ -100,7 +106,7 @@ func problemEvent(s source, t event.Time) map[string]any {
 				"impactedResourceId", "impactedResourceName", "impactedResourceType":
 			default:
 				if _, twice := unmapped[name]; !twice {
-					set(unmapped, name, decode(v))
+					set(unmapped, name, pruned(decode(v)))
 				}
 			}
 		})

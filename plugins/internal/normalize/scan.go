@@ -62,7 +62,7 @@ func Scan(b []byte) (kind Kind, eventType []byte) {
 			if m.value[0] != '"' {
 				continue
 			}
-			if bytes.Contains(b, []byte(`"eventID"`)) && hasMember(b, nameEventIDCapital) {
+			if bytes.Contains(b, endOfEventID) && hasMember(b, nameEventIDCapital) {
 				return EventsService, text(m.value)
 			}
 			return AuditAPI, text(m.value)
@@ -96,6 +96,9 @@ func Scan(b []byte) (kind Kind, eventType []byte) {
 	}
 	return Unknown, nil
 }
+
+// endOfEventID is the end of the name `eventID` with its quote: it begins with a rare letter, so it is found fast.
+var endOfEventID = []byte(`ventID"`)
 
 func logKind(eventType []byte, envelope Kind) Kind {
 	if len(eventType) == len(flowLogType) && hasFold(eventType, flowLogType) && envelope == ConnectorHub {

@@ -120,22 +120,23 @@ func comparable(t *testing.T, record map[string]any) map[string]any {
 	if err != nil {
 		t.Fatal(err)
 	}
-	metadata := ev.Doc["metadata"].(map[string]any)
+	doc := ev.Document()
+	metadata := doc["metadata"].(map[string]any)
 	delete(metadata, "logged_time")
 	metadata["event_code"] = strings.ToLower(metadata["event_code"].(string)) // the Events service writes it so
-	if service, ok := ev.Doc["api"].(map[string]any)["service"].(map[string]any); ok {
+	if service, ok := doc["api"].(map[string]any)["service"].(map[string]any); ok {
 		service["name"] = strings.ToLower(service["name"].(string)) // only known services have one spelling
 	}
-	if service, ok := ev.Doc["service"].(map[string]any); ok {
+	if service, ok := doc["service"].(map[string]any); ok {
 		service["name"] = strings.ToLower(service["name"].(string))
 	}
-	delete(ev.Doc["unmapped"].(map[string]any), "oracle")
+	delete(doc["unmapped"].(map[string]any), "oracle")
 	raw := map[string]any{}
 	for _, name := range []string{"eventId", "eventTime", "source", "data"} {
 		raw[name] = ev.Record()[name]
 	}
 	raw["eventType"] = strings.ToLower(ev.Record()["eventType"].(string))
-	return map[string]any{"doc": ev.Doc, "raw": raw, "id": ev.ID, "time": ev.Time, "tenancy": ev.Tenancy}
+	return map[string]any{"doc": doc, "raw": raw, "id": ev.ID, "time": ev.Time, "tenancy": ev.Tenancy}
 }
 
 func TestProblemsOfAPIAndEventsAreTheSameFinding(t *testing.T) {
@@ -186,6 +187,35 @@ func TestChangedProblemIsAnotherEvent(t *testing.T) {
 	}
 	if len(ids) != 4 {
 		t.Errorf("got %d ids for four states of a problem: %v", len(ids), ids)
+	}
+}
+
+func TestEventLacksNothingThatRulesAskFor(t *testing.T) {
+	for _, record := range [][]byte{
+		sample.JSON("UploadApiKey", sample.Options{}), sample.ProblemJSON("ROGUE_USER", sample.ProblemOptions{}),
+		encode(t, sample.ProblemEvent("ROGUE_USER", sample.ProblemOptions{})), encode(t, sample.ConnectorHub(sample.Event("CreatePolicy", sample.Options{}))),
+		[]byte(`{"type":"com.oraclecloud.sch.serviceconnector.runlog","time":"2026-11-20T10:00:00Z","data":{"level":"INFO"}}`),
+	} {
+		want, err := normalize.Normalize(record)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ev, err := normalize.Event(record)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for path := range leaves(want) {
+			p, err := event.ParsePath(path)
+			if err != nil {
+				continue // a name that rules write in quotes
+			}
+			if diff := cmp.Diff(ev.Lookup(p), (&event.Event{Doc: want}).Lookup(p)); diff != "" {
+				t.Errorf("%s (-event +document):\n%s", path, diff)
+			}
+		}
+		if diff := cmp.Diff(ev.Document(), want); diff != "" {
+			t.Errorf("document (-event +document):\n%s", diff)
+		}
 	}
 }
 

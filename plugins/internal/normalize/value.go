@@ -177,6 +177,19 @@ func setTime(m map[string]any, key, s string) {
 	}
 }
 
+// unescapeNames settles the names of all members. Without it the parser looks for a name as it is written first and
+// without its escapes second, and the first of two equal names would not always count.
+func unescapeNames(v *fastjson.Value) {
+	switch v.Type() {
+	case fastjson.TypeObject:
+		v.GetObject().Visit(func(_ []byte, member *fastjson.Value) { unescapeNames(member) })
+	case fastjson.TypeArray:
+		for _, element := range v.GetArray() {
+			unescapeNames(element)
+		}
+	}
+}
+
 // duplicates says which keys stand more than once in an object of v, at most a few of them.
 func duplicates(v *fastjson.Value) []any {
 	const most = 10
@@ -185,24 +198,23 @@ func duplicates(v *fastjson.Value) []any {
 	walk = func(v *fastjson.Value, path []string) {
 		switch v.Type() {
 		case fastjson.TypeObject:
-			o := v.GetObject()
-			seen := make(map[string]bool, o.Len())
-			o.Visit(func(key []byte, v *fastjson.Value) {
-				if seen[string(key)] {
+			seen := make(map[string]bool, v.GetObject().Len())
+			v.GetObject().Visit(func(key []byte, member *fastjson.Value) {
+				name := string(key)
+				if seen[name] {
 					if len(warnings) < most {
-						warnings = append(warnings, fmt.Sprintf("the key %q stands more than once in %s: its first value counts", key, place(path)))
+						warnings = append(warnings, fmt.Sprintf("the key %q stands more than once in %s: its first value counts", name, place(path)))
 					}
 					return
 				}
-				k := string(key)
-				seen[k] = true
-				if t := v.Type(); t == fastjson.TypeObject || t == fastjson.TypeArray {
-					walk(v, append(path[:len(path):len(path)], k))
+				seen[name] = true
+				if isContainer(member) {
+					walk(member, append(path[:len(path):len(path)], name))
 				}
 			})
 		case fastjson.TypeArray:
 			for i, element := range v.GetArray() {
-				if t := element.Type(); t == fastjson.TypeObject || t == fastjson.TypeArray {
+				if isContainer(element) {
 					walk(element, append(path[:len(path):len(path)], strconv.Itoa(i)))
 				}
 			}
@@ -210,6 +222,10 @@ func duplicates(v *fastjson.Value) []any {
 	}
 	walk(v, nil)
 	return warnings
+}
+
+func isContainer(v *fastjson.Value) bool {
+	return v.Type() == fastjson.TypeObject || v.Type() == fastjson.TypeArray
 }
 
 func place(path []string) string {
