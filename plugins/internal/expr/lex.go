@@ -113,14 +113,14 @@ func lex(src string) ([]token, error) {
 	return append(tokens, token{kind: tokenEnd, offset: len(src)}), nil
 }
 
-// pathFollows says whether the double-quoted text at i is the first name of a path: `"a-b".c`.
+// pathFollows says whether the double-quoted text at i is the first name of a path: `"a-b".c`. A name has no escapes.
 func pathFollows(src string, i int) bool {
 	end := strings.IndexByte(src[i+1:], '"')
 	if end < 0 {
 		return false
 	}
 	next := i + end + 2
-	return next < len(src) && src[next] == '.'
+	return next < len(src) && src[next] == '.' && !strings.Contains(src[i:next], `\`)
 }
 
 func lexSign(src string, i int) (token, error) {
@@ -233,7 +233,11 @@ func lexName(src string, i int) (token, error) {
 			if stop <= 0 {
 				return token{}, errorAt(end, "a quoted name is empty or not closed")
 			}
-			path = append(path, src[end+1:end+1+stop])
+			name := src[end+1 : end+1+stop]
+			if strings.ContainsAny(name, "\\`\"") {
+				return token{}, errorAt(end, "a quoted name cannot hold a quote or a backslash")
+			}
+			path = append(path, name)
 			end += stop + 2
 		} else {
 			start := end

@@ -118,7 +118,7 @@ func writeRef(b *strings.Builder, r Ref) {
 		}
 		// One quoted name alone would be a string.
 		quote := byte('"')
-		if len(r.Path) == 1 && r.Pattern == "" || strings.Contains(name, `"`) {
+		if len(r.Path) == 1 && r.Pattern == "" || strings.ContainsAny(name, `"\`) {
 			quote = '`'
 		}
 		b.WriteByte(quote)

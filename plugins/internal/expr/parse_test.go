@@ -32,6 +32,7 @@ func TestParsePrintsTheCanonicalText(t *testing.T) {
 		{`raw.data."opc-request-id".x`, `raw.data."opc-request-id".x`},
 		{"`a-b` > 1", "`a-b` > 1"},
 		{`'it''s'`, `"it's"`},
+		{`'i".c = '`, `"i\".c = "`},
 		{`"tab\there"`, `"tab\there"`},
 		{"fail.count() > 2", "fail.count() > 2"},
 		{"values(user.name, 20)", "values(user.name, 20)"},
