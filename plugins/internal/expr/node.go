@@ -321,14 +321,7 @@ func (n *negateNode) eval(env Env) any {
 
 func (n *negateNode) write(b *strings.Builder) {
 	b.WriteByte('-')
-	// A literal below would be read as a negative literal, and two signs as a mistake.
-	if _, ok := n.of.(*literalNode); ok && n.of.level() != levelPrimary {
-		b.WriteByte('(')
-		n.of.write(b)
-		b.WriteByte(')')
-		return
-	}
-	writeAt(b, n.of, levelPrimary)
+	writeAt(b, n.of, levelUnary)
 }
 func (*negateNode) level() int            { return levelUnary }
 func (n *negateNode) children() []node    { return []node{n.of} }

@@ -8,6 +8,18 @@ import (
 
 // Parse reads an expression. Its errors are *Error and say where in the text the mistake is.
 func Parse(src string) (*Expr, error) {
+	e, err := read(src)
+	if err != nil {
+		return nil, err
+	}
+	// Escapes and parentheses can make the canonical text longer or deeper than what was written.
+	if _, err := read(e.text); err != nil {
+		return nil, errorAt(0, "the expression is too large: its canonical form cannot be read (%v)", err)
+	}
+	return e, nil
+}
+
+func read(src string) (*Expr, error) {
 	tokens, err := lex(src)
 	if err != nil {
 		return nil, err
@@ -23,11 +35,7 @@ func Parse(src string) (*Expr, error) {
 	if t := p.peek(); t.kind != tokenEnd {
 		return nil, errorAt(t.offset, "%s stands where the expression should end or an operator should follow", t)
 	}
-	e := newExpr(root)
-	if len(e.text) > maxText { // escapes and spaces can make it longer than it was written
-		return nil, errorAt(0, "the expression is longer than %d bytes", maxText)
-	}
-	return e, nil
+	return newExpr(root), nil
 }
 
 // parser is a Pratt parser: parse(level) reads as much as binds at least as tightly as level.

@@ -22,7 +22,7 @@ func TestParsePrintsTheCanonicalText(t *testing.T) {
 		{"a not in [1, 'x', \"y\"]", `not a in [1, "x", "y"]`},
 		{"a is not null", "a is not null"},
 		{"- a", "-a"},
-		{"--5", "-(-5)"},
+		{"--5", "--5"},
 		{"5.0", "5"},
 		{"1.5e3", "1500"},
 		{"1.5e300", "1.5e+300"},
