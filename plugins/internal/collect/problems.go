@@ -89,11 +89,8 @@ type storedShard struct {
 
 // Restore takes the values of Keys, nil where there is none.
 func (p *Problems) Restore(values [][]byte) error {
-	if len(values) == 0 || values[0] == nil {
-		// Shards without a position are of a first sweep that was cut off: what they hold was delivered all the same.
-		values = append([][]byte{nil}, values[min(1, len(values)):]...)
-	}
-	if values[0] != nil {
+	// Shards without a position are of a first sweep that was cut off: what they hold was delivered all the same.
+	if len(values) > 0 && values[0] != nil {
 		var s storedSweep
 		if err := json.Unmarshal(values[0], &s); err != nil {
 			return fmt.Errorf("reading the saved position %s: it is damaged (%w); delete this key to begin at `start` again", p.prefix, err)
@@ -103,7 +100,7 @@ func (p *Problems) Restore(values [][]byte) error {
 		}
 		p.last = s.Last.UTC()
 	}
-	for i, value := range values[1:] {
+	for i, value := range values[min(1, len(values)):] {
 		if value == nil {
 			continue
 		}
