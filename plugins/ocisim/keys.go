@@ -3,6 +3,7 @@ package ocisim
 import (
 	"crypto/md5" // Oracle names keys by the MD5 of their public half
 	"crypto/rsa"
+	"crypto/sha256"
 	"crypto/x509"
 	"encoding/hex"
 	"encoding/pem"
@@ -11,8 +12,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-
-	"benthos-oci/plugins/internal/sample"
 )
 
 // login is a user of a tenancy with the key that signs its calls.
@@ -45,7 +44,8 @@ func fingerprintOf(key *rsa.PublicKey) string {
 
 // keyring holds the keys that are accepted now.
 type keyring struct {
-	mu     sync.RWMutex
+	seed   uint64
+	mu     sync.Mutex
 	byUser map[string]login // guarded by mu
 }
 
@@ -58,10 +58,16 @@ func (k *keyring) add(l login) {
 	k.byUser[l.user] = l
 }
 
+// current gives the user's login with its key, which is made when it is first asked for: that takes a while.
 func (k *keyring) current(user string) login {
-	k.mu.RLock()
-	defer k.mu.RUnlock()
-	return k.byUser[user]
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	l, known := k.byUser[user]
+	if known && l.key == nil {
+		l.key = newKey(k.seed, user, l.number)
+		k.byUser[user] = l
+	}
+	return l
 }
 
 // find gives the key named tenancy/user/fingerprint.
@@ -77,17 +83,17 @@ func (k *keyring) find(keyID string) (login, bool) {
 	return l, true
 }
 
-func (k *keyring) rotate(seed uint64, l login) (login, error) {
-	next := k.current(l.user)
-	next.number++
-	key, err := newKey(seed, next.user, next.number)
-	if err != nil {
-		return login{}, err
-	}
-	next.key = key
-	k.add(next)
-	return next, nil
+// rotate gives the user another key.
+func (k *keyring) rotate(user string) login {
+	k.mu.Lock()
+	l := k.byUser[user]
+	l.number, l.key = l.number+1, nil
+	k.byUser[user] = l
+	k.mu.Unlock()
+	return k.current(user)
 }
+
+const publicExponent = 65537
 
 // madeKeys remembers keys: a seed gives the same key for ever, and making one takes a good part of a second.
 var madeKeys sync.Map
@@ -100,50 +106,39 @@ type keyName struct {
 
 // newKey makes the key of a user from the seed, so that a configuration outlives the simulator's process.
 // A key that is made of a seed is no secret.
-func newKey(seed uint64, user string, number int) (*rsa.PrivateKey, error) {
+func newKey(seed uint64, user string, number int) *rsa.PrivateKey {
 	name := keyName{seed, user, number}
 	if key, ok := madeKeys.Load(name); ok {
-		return key.(*rsa.PrivateKey), nil
+		return key.(*rsa.PrivateKey)
 	}
-	const bits, exponent = 2048, 65537
-	stream := sample.OCID // a stable source of bytes that is at hand
-	one, e := big.NewInt(1), big.NewInt(exponent)
-	p := newPrime(stream, fmt.Sprint("p", name), bits/2)
-	q := newPrime(stream, fmt.Sprint("q", name), bits/2)
+	const bits = 2048
+	one, e := big.NewInt(1), big.NewInt(publicExponent)
+	p := newPrime(fmt.Sprint("p", name), bits/2)
+	q := newPrime(fmt.Sprint("q", name), bits/2)
 	key := &rsa.PrivateKey{
-		PublicKey: rsa.PublicKey{N: new(big.Int).Mul(p, q), E: exponent},
+		PublicKey: rsa.PublicKey{N: new(big.Int).Mul(p, q), E: publicExponent},
 		Primes:    []*big.Int{p, q},
 	}
 	phi := new(big.Int).Mul(new(big.Int).Sub(p, one), new(big.Int).Sub(q, one))
-	if key.D = new(big.Int).ModInverse(e, phi); key.D == nil {
-		return nil, fmt.Errorf("making the key of %s: the exponent has no inverse", user)
-	}
+	key.D = new(big.Int).ModInverse(e, phi) // it exists: newPrime gives no prime that would hinder it
 	key.Precompute()
-	if err := key.Validate(); err != nil {
-		return nil, fmt.Errorf("making the key of %s: %w", user, err)
-	}
 	madeKeys.Store(name, key)
-	return key, nil
+	return key
 }
 
-// newPrime gives the first prime at or after a number that depends on the seed only.
+// newPrime gives the first fitting prime at or after a number that depends on the seed only.
 // Its two highest bits are set, so that a product of two has the full length.
-func newPrime(stream func(kind, region string, parts ...string) string, seed string, bits int) *big.Int {
-	raw := make([]byte, 0, bits/8)
+func newPrime(seed string, bits int) *big.Int {
+	raw := make([]byte, 0, bits/8+sha256.Size)
 	for i := 0; len(raw) < bits/8; i++ {
-		raw = append(raw, mix(stream("prime", seed, strconv.Itoa(i)))...)
+		sum := sha256.Sum256([]byte(seed + strconv.Itoa(i)))
+		raw = append(raw, sum[:]...)
 	}
 	n := new(big.Int).SetBytes(raw[:bits/8])
 	n.SetBit(n, bits-1, 1).SetBit(n, bits-2, 1).SetBit(n, 0, 1)
-	two := big.NewInt(2)
-	for !n.ProbablyPrime(20) || new(big.Int).Mod(new(big.Int).Sub(n, big.NewInt(1)), big.NewInt(65537)).Sign() == 0 {
+	one, two, e := big.NewInt(1), big.NewInt(2), big.NewInt(publicExponent)
+	for !n.ProbablyPrime(20) || new(big.Int).Mod(new(big.Int).Sub(n, one), e).Sign() == 0 {
 		n.Add(n, two)
 	}
 	return n
-}
-
-// mix makes bytes of text.
-func mix(text string) []byte {
-	sum := md5.Sum([]byte(text))
-	return sum[:]
 }

@@ -187,11 +187,9 @@ func New(config Config) (*Sim, error) {
 		return nil, err
 	}
 	s := &Sim{config: c, faults: newFaults(c.Seed), counts: map[countKey]int{}, tokens: newTokenMint(c.Seed)}
+	s.keys.seed = c.Seed
 	for i := range c.Tenancies {
-		t, err := newTenancy(c, i)
-		if err != nil {
-			return nil, fmt.Errorf("making tenancy %d: %w", i, err)
-		}
+		t := newTenancy(c, i)
 		s.tenancies = append(s.tenancies, t)
 		s.keys.add(t.login)
 	}
@@ -237,11 +235,7 @@ func (s *Sim) RotateKey(number int) (Tenancy, error) {
 		return Tenancy{}, fmt.Errorf("rotating the key of tenancy %d: there are %d tenancies", number, len(s.tenancies))
 	}
 	t := s.tenancies[number]
-	next, err := s.keys.rotate(s.config.Seed, t.login)
-	if err != nil {
-		return Tenancy{}, fmt.Errorf("rotating the key of tenancy %d: %w", number, err)
-	}
-	return t.public(next), nil
+	return t.public(s.keys.rotate(t.login.user)), nil
 }
 
 // Permissions that a call can lack, named as Oracle's policies name the resource types.

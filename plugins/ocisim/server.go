@@ -80,9 +80,16 @@ func (s *Sim) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		ans = &answer{status: err.status, body: encode(err)}
 	}
-	status := ans.send(w, r, effect)
-	req.call.Status = status
+	if ans.status == 0 {
+		ans.status = http.StatusOK
+	}
+	// Counted before it is sent: whoever has the answer finds it counted.
+	req.call.Status = effect.seen(ans.status)
 	s.counted(req.call)
+	if ans.next != "" {
+		w.Header().Set("Opc-Next-Page", ans.next)
+	}
+	effect.write(w, r, ans.status, ans.text())
 }
 
 func (q *request) handle(r *http.Request) (*answer, *Fault, *apiError) {
@@ -284,15 +291,4 @@ func (a *answer) text() []byte {
 		b = append(b, '}')
 	}
 	return b
-}
-
-// send writes the answer, spoiled where a fault says so, and gives the status that the client saw.
-func (a *answer) send(w http.ResponseWriter, r *http.Request, effect *Fault) int {
-	if a.status == 0 {
-		a.status = http.StatusOK
-	}
-	if a.next != "" {
-		w.Header().Set("Opc-Next-Page", a.next)
-	}
-	return effect.write(w, r, a.status, a.text())
 }

@@ -54,17 +54,28 @@ func (f *Fault) item(q *request) []byte {
 
 const htmlPage = "<!DOCTYPE html>\n<html><head><title>Sign in to the network</title></head><body><p>Please sign in.</p></body></html>\n"
 
-// write sends status and body, spoiled on the way where the fault says so, and gives the status that the client saw,
-// 0 where it saw a reset.
-func (f *Fault) write(w http.ResponseWriter, r *http.Request, status int, body []byte) int {
-	effect := Effect("")
-	if f != nil && status < 400 {
-		effect = f.Effect
+// seen gives the status that the client sees, 0 where it sees a reset.
+func (f *Fault) seen(status int) int {
+	if f.on(status) == EffectReset {
+		return 0
 	}
-	switch effect {
+	return status
+}
+
+// on gives the effect on an answer of that status: errors go out unspoiled.
+func (f *Fault) on(status int) Effect {
+	if f == nil || status >= http.StatusBadRequest {
+		return ""
+	}
+	return f.Effect
+}
+
+// write sends status and body, spoiled on the way where the fault says so.
+func (f *Fault) write(w http.ResponseWriter, r *http.Request, status int, body []byte) {
+	switch f.on(status) {
 	case EffectReset:
 		reset(w, status, body)
-		return 0
+		return
 	case EffectHTML:
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
 		w.Header().Del("Opc-Next-Page")
@@ -74,13 +85,12 @@ func (f *Fault) write(w http.ResponseWriter, r *http.Request, status int, body [
 	case EffectSlow:
 		w.WriteHeader(status)
 		f.drip(w, r, body)
-		return status
+		return
 	}
 	w.Header().Set("Content-Length", fmt.Sprint(len(body)))
 	w.WriteHeader(status)
 	// The client may have gone: there is nobody left to tell.
 	_, _ = w.Write(body)
-	return status
 }
 
 // drip writes the body in pieces with pauses between them.

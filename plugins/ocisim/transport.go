@@ -50,14 +50,14 @@ func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	select {
 	case <-w.ready:
 	case <-r.Context().Done():
-		body.CloseWithError(r.Context().Err())
+		out.CloseWithError(r.Context().Err())
 		return nil, fmt.Errorf("calling %s: %w", r.URL.Host, r.Context().Err())
 	}
 	stopped := make(chan struct{})
 	go func() {
 		select {
 		case <-r.Context().Done():
-			body.CloseWithError(r.Context().Err())
+			out.CloseWithError(r.Context().Err())
 		case <-stopped:
 		}
 	}()

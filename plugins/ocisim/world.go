@@ -71,7 +71,7 @@ var (
 	}
 )
 
-func newTenancy(c Config, number int) (*tenancy, error) {
+func newTenancy(c Config, number int) *tenancy {
 	t := &tenancy{config: c, number: number, regions: c.Regions, byID: map[string]*compartment{}, records: map[place][]record{}}
 	t.name = tenancyNames[number%len(tenancyNames)]
 	if round := number / len(tenancyNames); round > 0 {
@@ -80,15 +80,11 @@ func newTenancy(c Config, number int) (*tenancy, error) {
 	seed := strconv.FormatUint(c.Seed, 10)
 	t.id = sample.OCID("tenancy", "", seed, t.name)
 	user := sample.OCID("user", "", seed, t.name, "siem")
-	key, err := newKey(c.Seed, user, 0)
-	if err != nil {
-		return nil, err
-	}
-	t.login = login{tenancy: t.id, user: user, key: key}
+	t.login = login{tenancy: t.id, user: user}
 	t.grow()
 	t.happen()
 	t.problems = newProblems(t)
-	return t, nil
+	return t
 }
 
 // grow makes the tree of compartments: three below the root, the others below those before them.
