@@ -63,5 +63,5 @@ func Schema() *service.ConfigSchema {
 }
 
 func commands() []*cli.Command {
-	return nil
+	return []*cli.Command{lintCommand(), rulesCommand(), checkCommand(), simCommand()}
 }

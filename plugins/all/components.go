@@ -14,4 +14,12 @@ import (
 	_ "github.com/redpanda-data/connect/v4/public/components/prometheus"
 	_ "github.com/redpanda-data/connect/v4/public/components/redis"
 	_ "github.com/redpanda-data/connect/v4/public/components/splunk"
+
+	// Our own.
+	_ "benthos-oci/plugins/bolt"
+	_ "benthos-oci/plugins/correlate"
+	_ "benthos-oci/plugins/correlate_source"
+	_ "benthos-oci/plugins/oci_audit"
+	_ "benthos-oci/plugins/oci_cloudguard"
+	_ "benthos-oci/plugins/oci_normalize"
 )

@@ -53,11 +53,7 @@ func components(root string) ([]Document, error) {
 		}
 		all = append(all, d)
 	}
-	methods, err := withSections(root, "plugins/oci_normalize/README.md", section{"methods", "Methods", methodTable("oci_")})
-	if err != nil {
-		return nil, fmt.Errorf("documenting oci_normalize: %w", err)
-	}
-	return append(all, methods), nil
+	return all, nil
 }
 
 func fieldTable(fields []service.TemplateDataPluginField) string {

@@ -34,7 +34,7 @@ func Generate(root string) ([]Document, error) {
 		if err != nil {
 			return nil, err
 		}
-		all = merge(all, documents)
+		all = append(all, documents...)
 	}
 	return all, nil
 }
@@ -84,22 +84,6 @@ func compare(root string) ([]Document, error) {
 		}
 	}
 	return stale, nil
-}
-
-// merge lets a later document of the same path replace an earlier one: it was made from it.
-func merge(all, more []Document) []Document {
-	for _, d := range more {
-		found := false
-		for i := range all {
-			if all[i].Path == d.Path {
-				all[i], found = d, true
-			}
-		}
-		if !found {
-			all = append(all, d)
-		}
-	}
-	return all
 }
 
 // section is one generated part of a document.

@@ -11,21 +11,17 @@ import (
 
 // config lints a Benthos config, or the tests of one: the schema knows both.
 func (o Options) config(path string, data []byte) []Finding {
-	return o.configAt(path, data, 0)
-}
-
-func (o Options) configAt(path string, data []byte, above int) []Finding {
 	linter := o.Schema.NewStreamConfigLinter().
 		SetRejectDeprecated(o.RejectDeprecated).
 		SetRequireLabels(o.RequireLabels).
 		SetSkipEnvVarCheck(o.SkipEnvVarCheck)
 	lints, err := linter.LintYAML(data)
 	if err != nil {
-		return []Finding{{File: path, Line: above + lineOf(err), Column: 1, Message: err.Error()}}
+		return []Finding{{File: path, Line: lineOf(err), Column: 1, Message: err.Error()}}
 	}
 	var found []Finding
 	for _, l := range lints {
-		found = append(found, Finding{File: path, Line: above + max(l.Line, 1), Column: max(l.Column, 1), Message: message(l)})
+		found = append(found, Finding{File: path, Line: max(l.Line, 1), Column: max(l.Column, 1), Message: message(l)})
 	}
 	return found
 }

@@ -5,9 +5,9 @@ import (
 	"slices"
 	"sort"
 	"strings"
-	"time"
 
 	"benthos-oci/plugins/internal/event"
+	"benthos-oci/plugins/internal/expr"
 	"benthos-oci/plugins/internal/incident"
 	"benthos-oci/plugins/internal/rule"
 )
@@ -112,26 +112,13 @@ func (f *File) got(tested *rule.Rule, inc *incident.Incident) string {
 	return f.wanted(&e)
 }
 
-// offset writes a time as the file does: 1d12h, 59m59.999s.
+// offset writes a time as the file does: 1d12h.
 func (f *File) offset(t event.Time) string {
-	left := t.Sub(f.Start)
-	if left < 0 {
+	d := t.Sub(f.Start)
+	if d < 0 {
 		return t.String()
 	}
-	var b strings.Builder
-	for _, unit := range []struct {
-		name   string
-		length time.Duration
-	}{{"d", 24 * time.Hour}, {"h", time.Hour}, {"m", time.Minute}} {
-		if n := left / unit.length; n > 0 {
-			fmt.Fprintf(&b, "%d%s", n, unit.name)
-			left %= unit.length
-		}
-	}
-	if left > 0 || b.Len() == 0 {
-		b.WriteString(left.String())
-	}
-	return b.String()
+	return expr.FormatDuration(d)
 }
 
 func flow(m map[string]any) string {

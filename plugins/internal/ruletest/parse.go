@@ -296,14 +296,6 @@ func sortedNames(m map[string]Source) []string {
 	return all
 }
 
-// nearest is suggestion without the list of all words, which is long here.
-func nearest(word string, known []string) string {
-	if s := suggestion(word, known); strings.HasPrefix(s, ": did") {
-		return s
-	}
-	return ""
-}
-
 // yamlProblem gives the place that yaml.v3 writes into the text of its errors.
 func yamlProblem(file string, err error) *Problem {
 	text := strings.TrimPrefix(err.Error(), "yaml: ")

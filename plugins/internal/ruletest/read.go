@@ -4,13 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"sort"
-	"strconv"
 	"strings"
-	"time"
 
 	"gopkg.in/yaml.v3"
 
 	"benthos-oci/plugins/internal/event"
+	"benthos-oci/plugins/internal/expr"
 	"benthos-oci/plugins/internal/rule"
 )
 
@@ -130,34 +129,12 @@ func (r *reader) object(n *yaml.Node, what string) map[string]any {
 
 // offset reads a time after the start of the case: `59m59.999s`, `1d12h`.
 func (r *reader) offset(n *yaml.Node, what string, start event.Time) event.Time {
-	d, err := parseOffset(n.Value)
+	d, err := expr.ParseDuration(n.Value)
 	if n.Kind != yaml.ScalarNode || err != nil {
 		r.problem(n, "%s must be a time after the start, as 90s, 1h30m, 2d or 59m59.999s", what)
 		return start
 	}
 	return start.Add(d)
-}
-
-var errOffset = errors.New("not an offset")
-
-func parseOffset(s string) (time.Duration, error) {
-	days, rest, ok := strings.Cut(s, "d")
-	if !ok {
-		days, rest = "0", s
-	}
-	n, err := strconv.Atoi(days)
-	if err != nil || n < 0 || n > 3660 {
-		return 0, errOffset
-	}
-	d := time.Duration(n) * 24 * time.Hour
-	if rest == "" && ok {
-		return d, nil
-	}
-	part, err := time.ParseDuration(rest)
-	if err != nil || part < 0 || part%time.Millisecond != 0 {
-		return 0, errOffset
-	}
-	return d + part, nil
 }
 
 func names(known map[string]func(*yaml.Node)) []string {
@@ -169,36 +146,18 @@ func names(known map[string]func(*yaml.Node)) []string {
 	return all
 }
 
-// suggestion names the known word that is nearest to an unknown one, where one is near.
+// suggestion names the known word that is nearest to an unknown one; where none is near, all that are known.
 func suggestion(word string, known []string) string {
-	best, least := "", len(word)/2+1
-	for _, candidate := range known {
-		if d := distance(word, candidate); d < least {
-			best, least = candidate, d
-		}
+	if s := nearest(word, known); s != "" {
+		return s
 	}
-	if best == "" {
-		return ": known are " + strings.Join(known, ", ")
-	}
-	return fmt.Sprintf(": did you mean %q?", best)
+	return ": known are " + strings.Join(known, ", ")
 }
 
-// distance counts the letters to insert, delete or replace to make a of b.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
+// nearest is suggestion where the known words are too many to list.
+func nearest(word string, known []string) string {
+	if best := expr.Nearest(word, known); best != "" {
+		return fmt.Sprintf(": did you mean %q?", best)
 	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := 1
-			if a[i] == b[j] {
-				cost = 0
-			}
-			diagonal, row[j+1] = row[j+1], min(row[j+1]+1, row[j]+1, diagonal+cost)
-		}
-	}
-	return row[len(b)]
+	return ""
 }

@@ -1,0 +1,214 @@
+package all
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/redpanda-data/benthos/v4/public/service"
+	"github.com/urfave/cli/v2"
+	"gopkg.in/yaml.v3"
+
+	"benthos-oci/plugins/internal/oci"
+	ociaudit "benthos-oci/plugins/oci_audit"
+	ocicloudguard "benthos-oci/plugins/oci_cloudguard"
+)
+
+// checkedInput is an input that can be asked whether it can read what it is configured to.
+type checkedInput struct {
+	spec  func() *service.ConfigSpec
+	check func(context.Context, *service.ParsedConfig) (oci.Report, error)
+}
+
+var checkedInputs = map[string]checkedInput{
+	ociaudit.Name:      {ociaudit.Spec, ociaudit.Check},
+	ocicloudguard.Name: {ocicloudguard.Spec, ocicloudguard.Check},
+}
+
+func checkCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "check",
+		Usage:     "Say whether each OCI input of a config can read its tenancy, and what to do where it cannot",
+		ArgsUsage: "CONFIG...",
+		Description: `Calls each operation that the inputs need once and changes nothing: is Oracle reachable, is the key accepted,
+is each permission there, how much happened in the last hour. Exits with status code 1 if anything is missing.
+
+   benthos-oci check config/stdout.yaml`,
+		Flags: []cli.Flag{
+			&cli.BoolFlag{Name: "json", Usage: "print JSON"},
+			&cli.DurationFlag{Name: "timeout", Value: 2 * time.Minute, Usage: "give up after this `time`"},
+			&cli.StringSliceFlag{Name: "env-file", Aliases: []string{"e"}, Usage: "import environment variables from a dotenv file"},
+		},
+		Before: func(c *cli.Context) error { return importEnvironment(c.StringSlice("env-file")) },
+		Action: checkConfigs,
+	}
+}
+
+// checked is the result for one input, as --json prints it.
+type checked struct {
+	Config string        `json:"config"`
+	Input  string        `json:"input"`
+	Label  string        `json:"label,omitempty"`
+	OK     bool          `json:"ok"`
+	Steps  []checkedStep `json:"steps"`
+	// Events is the number of records of the last hour; Partial says that there are more.
+	Events  int        `json:"events_last_hour"`
+	Partial bool       `json:"partial,omitempty"`
+	Newest  *time.Time `json:"newest,omitempty"`
+}
+
+type checkedStep struct {
+	Name      string `json:"name"`
+	OK        bool   `json:"ok"`
+	Skipped   bool   `json:"skipped,omitempty"`
+	Detail    string `json:"detail,omitempty"`
+	Error     string `json:"error,omitempty"`
+	Statement string `json:"statement,omitempty"`
+}
+
+var errNoConfig = errors.New("name the config: benthos-oci check CONFIG")
+
+func checkConfigs(c *cli.Context) error {
+	if c.NArg() == 0 {
+		return errNoConfig
+	}
+	ctx, cancel := context.WithTimeout(c.Context, c.Duration("timeout"))
+	defer cancel()
+	results := []checked{}
+	for _, path := range c.Args().Slice() {
+		some, err := checkConfig(ctx, path)
+		if err != nil {
+			return err
+		}
+		results = append(results, some...)
+	}
+	if c.Bool("json") {
+		if err := printJSON(c.App.Writer, results); err != nil {
+			return err
+		}
+	} else {
+		for _, r := range results {
+			printChecked(c.App.Writer, r)
+		}
+	}
+	for _, r := range results {
+		if !r.OK {
+			return errFailed
+		}
+	}
+	return nil
+}
+
+// checkConfig checks each OCI input of a config, those inside brokers and other wrappers as well.
+func checkConfig(ctx context.Context, path string) ([]checked, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("reading the config: %w", err)
+	}
+	builder := service.NewStreamBuilder()
+	builder.SetSchema(Schema())
+	if err := builder.SetYAML(string(data)); err != nil {
+		return nil, fmt.Errorf("reading the config %s: %w; benthos-oci lint says more", path, err)
+	}
+	var results []checked
+	err = builder.WalkComponents(func(w *service.WalkedComponent) error {
+		in, ok := checkedInputs[w.Name]
+		if !ok || w.ComponentType != "input" {
+			return nil
+		}
+		result, err := checkInput(ctx, in, w)
+		if err != nil {
+			return fmt.Errorf("checking %s of %s: %w", w.Name, path, err)
+		}
+		result.Config = path
+		results = append(results, result)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	if len(results) == 0 {
+		return nil, fmt.Errorf("checking %s: the config has no OCI input", path)
+	}
+	return results, nil
+}
+
+func checkInput(ctx context.Context, in checkedInput, w *service.WalkedComponent) (checked, error) {
+	fields, err := pluginYAML(w)
+	if err != nil {
+		return checked{}, err
+	}
+	parsed, err := in.spec().ParseYAML(fields, service.GlobalEnvironment())
+	if err != nil {
+		return checked{}, err
+	}
+	report, err := in.check(ctx, parsed)
+	if err != nil {
+		return checked{}, err
+	}
+	result := checked{Input: w.Name, Label: w.Label, OK: report.OK(), Events: report.Events, Partial: report.Partial}
+	if !report.Newest.IsZero() {
+		result.Newest = &report.Newest
+	}
+	for _, s := range report.Steps {
+		step := checkedStep{Name: s.Name, OK: s.Err == nil && !s.Skipped, Skipped: s.Skipped, Detail: s.Detail, Statement: s.Statement}
+		if s.Err != nil {
+			step.Error = s.Err.Error()
+		}
+		result.Steps = append(result.Steps, step)
+	}
+	return result, nil
+}
+
+// pluginYAML gives the fields of a walked component, without its name, label and other common fields.
+func pluginYAML(w *service.WalkedComponent) (string, error) {
+	conf, err := w.ConfigAny()
+	if err != nil {
+		return "", err
+	}
+	fields, ok := conf.(map[string]any)
+	if !ok {
+		return "", fmt.Errorf("the config is no map but %T", conf)
+	}
+	text, err := yaml.Marshal(fields[w.Name])
+	if err != nil {
+		return "", err
+	}
+	return string(text), nil
+}
+
+func printChecked(w io.Writer, r checked) {
+	name := r.Input
+	if r.Label != "" {
+		name = r.Label + " (" + r.Input + ")"
+	}
+	fmt.Fprintf(w, "%s: %s\n", r.Config, name)
+	for _, s := range r.Steps {
+		switch {
+		case s.Skipped:
+			fmt.Fprintf(w, "  -   %-28s not tried\n", s.Name)
+		case s.OK:
+			fmt.Fprintf(w, "  ok  %-28s %s\n", s.Name, s.Detail)
+		default:
+			fmt.Fprintf(w, "  BAD %-28s %s\n", s.Name, s.Error)
+			if s.Statement != "" {
+				fmt.Fprintf(w, "      %-28s %s\n", "", s.Statement)
+			}
+		}
+	}
+	if !r.OK {
+		return
+	}
+	more := ""
+	if r.Partial {
+		more = " or more"
+	}
+	fmt.Fprintf(w, "      %d%s in the last hour", r.Events, more)
+	if r.Newest != nil {
+		fmt.Fprintf(w, ", the newest at %s", r.Newest.UTC().Format(time.RFC3339))
+	}
+	fmt.Fprintln(w)
+}

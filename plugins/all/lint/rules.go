@@ -1,0 +1,50 @@
+package lint
+
+import (
+	"errors"
+
+	"benthos-oci/plugins/internal/match"
+	"benthos-oci/plugins/internal/rule"
+	"benthos-oci/plugins/internal/ruletest"
+)
+
+// ruleTest reads a rule test file; whether its cases pass is what `rules test` says.
+func ruleTest(path string, data []byte) []Finding {
+	_, err := ruletest.Parse(path, data)
+	return ofError(path, err)
+}
+
+// ofError gives a finding for each *ruletest.Problem that an error joins.
+func ofError(path string, err error) []Finding {
+	if err == nil {
+		return nil
+	}
+	var joined interface{ Unwrap() []error }
+	if errors.As(err, &joined) {
+		var found []Finding
+		for _, e := range joined.Unwrap() {
+			found = append(found, ofError(path, e)...)
+		}
+		return found
+	}
+	var p *ruletest.Problem
+	if errors.As(err, &p) {
+		return []Finding{{File: path, Line: p.Pos.Line, Column: p.Pos.Column, Message: p.What}}
+	}
+	return []Finding{{File: path, Line: 1, Column: 1, Message: err.Error()}}
+}
+
+// overrides reads an overrides file and tries it on the rules that are known.
+func (o Options) overrides(path string, data []byte) []Finding {
+	overrides, problems := rule.ParseOverrides(path, data)
+	if problems.Err() == nil {
+		_, more := rule.Apply(o.Known, overrides)
+		problems = append(problems, more...)
+	}
+	return ofProblems(problems)
+}
+
+func list(path string, data []byte) []Finding {
+	_, err := match.ParseList(path, data)
+	return ofError(path, err)
+}
