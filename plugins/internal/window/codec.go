@@ -23,9 +23,12 @@ var (
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // Seal frames a row: version, body, checksum.
-func Seal(body []byte) []byte {
+func Seal(body []byte) []byte { return SealVersion(Version, body) }
+
+// SealVersion frames a row of another version; tests need them.
+func SealVersion(version byte, body []byte) []byte {
 	row := make([]byte, 0, len(body)+5)
-	row = append(row, Version)
+	row = append(row, version)
 	row = append(row, body...)
 	return binary.BigEndian.AppendUint32(row, crc32.Checksum(row, castagnoli))
 }
