@@ -8,6 +8,7 @@ import (
 	"gopkg.in/yaml.v3"
 
 	"benthos-oci/plugins/internal/event"
+	"benthos-oci/plugins/internal/expr"
 )
 
 // fieldProblem says what is wrong with a field by the catalog of package event; "" where nothing is.
@@ -26,10 +27,29 @@ func fieldProblem(path event.Path) string {
 		return fmt.Sprintf("%q is an object: name one of its fields%s", name, below)
 	}
 	text := fmt.Sprintf("unknown field %q", path)
-	if near := event.Nearest(name); near != "" {
+	parent, members := siblings(name)
+	near := event.Nearest(name)
+	switch {
+	case near != "" && (len(members) == 0 || !strings.HasPrefix(near, parent) || expr.Nearest(name[len(parent):], members) != ""):
 		return fmt.Sprintf("%s: did you mean %q?", text, near)
+	case len(members) > 0:
+		return fmt.Sprintf("%s: %s has %s", text, strings.TrimSuffix(parent, "."), strings.Join(members, ", "))
 	}
 	return text + ": a field of the record is written raw.<path>, and one that a site adds unmapped.<path>"
+}
+
+// siblings gives the part of a name up to its last dot, and the fields that stand behind it.
+func siblings(name string) (parent string, members []string) {
+	parent = name[:strings.LastIndexByte(name, '.')+1]
+	if parent == "" {
+		return "", nil
+	}
+	for _, f := range event.Fields() {
+		if member, ok := strings.CutPrefix(f.Name, parent); ok {
+			members = append(members, member)
+		}
+	}
+	return parent, members
 }
 
 func firstBelow(name string) string {

@@ -86,6 +86,8 @@ type reading struct {
 	named bool
 	// used has the patterns in the order in which `when` names them.
 	used []int
+	// whenBroken is true where `when` could not be read and the patterns stand for it one after the other.
+	whenBroken bool
 }
 
 // source is what a pattern was read from.
@@ -109,7 +111,9 @@ func (d *document) rule(n *yaml.Node, o Options) *Rule {
 		r.resolve()
 	}
 	for i, p := range r.Patterns {
-		r.checkPairs(p, r.sources[i].node)
+		if e, ok := r.sources[i].at["having"]; ok {
+			r.checkPairs(p, e.value)
+		}
 	}
 	if len(d.problems.Errors()) == 0 {
 		r.StateHash = stateHash(r.Rule)

@@ -58,7 +58,11 @@ func (r *reading) patterns() bool {
 		}
 		r.addPattern("match", r.node, at)
 	}
-	return len(r.Patterns) > 0 && r.when()
+	if len(r.Patterns) == 0 {
+		return false
+	}
+	r.when()
+	return true
 }
 
 // pattern reads one of several patterns.
@@ -91,41 +95,51 @@ func (r *reading) addPattern(name string, n *yaml.Node, at map[string]entry) {
 	r.sources = append(r.sources, &source{node: n, at: at})
 }
 
-// when reads the condition over the patterns.
-func (r *reading) when() bool {
-	names := make([]string, len(r.Patterns))
-	for i, p := range r.Patterns {
-		names[i] = p.Name
+// when reads the condition over the patterns. Where it is wrong, the patterns stand for it one after the other,
+// so that what else is wrong with the rule is found as well.
+func (r *reading) when() {
+	names := r.patternNames()
+	if node, used, ok := r.condition(names); ok {
+		r.When, r.used = node, used
+		return
 	}
+	r.whenBroken = true
+	r.used = nil
+	then := &Then{}
+	for i := range r.Patterns {
+		then.Steps = append(then.Steps, Step{Node: &Ref{Pattern: i}})
+		r.used = append(r.used, i)
+	}
+	r.When = then
+}
+
+func (r *reading) condition(names []string) (Node, []int, bool) {
 	e, ok := r.at["when"]
-	if !ok {
-		if len(names) > 1 {
-			r.errorf(r.at["patterns"].key, "the rule has several patterns and no `when`: say how they belong together, as in `when: %s then %s`", names[0], names[1])
-			return false
-		}
-		r.When, r.used = &Ref{}, []int{0}
-		return true
-	}
-	if !r.named {
+	switch {
+	case !ok && len(names) == 1:
+		return &Ref{}, []int{0}, true
+	case !ok:
+		r.errorf(r.at["patterns"].key, "the rule has several patterns and no `when`: say how they belong together, as in `when: %s then %s`", names[0], names[1])
+		return nil, nil, false
+	case !r.named:
 		r.errorf(e.key, "`when` joins `patterns`, and this rule has none")
-		return false
+		return nil, nil, false
 	}
 	text, ok := r.text(e.value, "when")
 	if !ok {
-		return false
+		return nil, nil, false
 	}
 	node, p, err := parseWhen(text, names)
 	if err != nil {
 		r.expressionError(e.value, 0, err)
-		return false
+		return nil, nil, false
 	}
-	r.When, r.used = node, p.used
 	for i, name := range names {
 		if !slices.Contains(p.used, i) {
 			r.errorf(r.sources[i].node, "`when` does not use the pattern %q", name)
 		}
 	}
-	return true
+	return node, p.used, true
 }
 
 // windows checks that whatever is counted over time has a length of time to be counted in.
@@ -135,7 +149,7 @@ func (r *reading) windows() {
 		switch {
 		case single && r.Patterns[0].Having == nil:
 			r.Window = instant
-		case r.needsWindow(r.When):
+		case !r.whenBroken && r.needsWindow(r.When):
 			r.errorf(r.node, "the rule has no `window`: write `window: 10m`, or give each step of `then` its own `within`")
 		}
 	}
