@@ -300,3 +300,64 @@ func TestPublicSamplesAreValid(t *testing.T) {
 		t.Errorf("got %v, want two audit events, five problems and three flows at least", classes)
 	}
 }
+
+// TestRecordsWithGapsAreStillValid takes each value out of records of every shape, and puts wrong ones in its place.
+func TestRecordsWithGapsAreStillValid(t *testing.T) {
+	v := newValidator(t)
+	records := map[string]map[string]any{
+		"problem": sample.Problem("ROGUE_USER", sample.ProblemOptions{}), "configuration problem": sample.Problem("BUCKET_IS_PUBLIC", sample.ProblemOptions{}),
+		"problem event": sample.ProblemEvent("BUCKET_IS_PUBLIC", sample.ProblemOptions{}),
+	}
+	for _, op := range []string{
+		"UploadApiKey", "CreateUser", "AddUserToGroup", "CreateGroup", "CreatePolicy", "CreateDynamicGroup", "InteractiveLogin",
+		"TerminateInstance", "sso.session.create.success", "admin.user.create.success", "admin.group.add.member.success", "admin.app.update.success",
+	} {
+		records[op] = sample.Event(op, sample.Options{})
+	}
+	records["envelope"] = sample.ConnectorHub(records["CreateUser"])
+	checked, refused := 0, 0
+	for _, name := range slices.Sorted(maps.Keys(records)) {
+		whole := encode(t, records[name])
+		for _, path := range paths(records[name]) {
+			for _, wrong := range []any{nil, "x", 7, []any{1}} {
+				var record map[string]any
+				if err := json.Unmarshal(whole, &record); err != nil {
+					t.Fatal(err)
+				}
+				put(record, path, wrong)
+				doc, err := normalize.Normalize(encode(t, record))
+				if err != nil {
+					refused++
+					continue
+				}
+				if err := v.check(doc); err != nil {
+					t.Errorf("%s with %v at %v: %v", name, wrong, path, err)
+				}
+				checked++
+			}
+		}
+	}
+	if checked < 1000 || refused > checked/10 {
+		t.Errorf("%d documents and %d refused: most gaps must not refuse the record", checked, refused)
+	}
+}
+
+func paths(v map[string]any) [][]string {
+	var all [][]string
+	for _, name := range slices.Sorted(maps.Keys(v)) {
+		all = append(all, []string{name})
+		if below, ok := v[name].(map[string]any); ok {
+			for _, rest := range paths(below) {
+				all = append(all, append([]string{name}, rest...))
+			}
+		}
+	}
+	return all
+}
+
+func put(m map[string]any, path []string, value any) {
+	for _, name := range path[:len(path)-1] {
+		m, _ = m[name].(map[string]any)
+	}
+	m[path[len(path)-1]] = value
+}
