@@ -204,6 +204,8 @@ func (c *checker) try(operation string, call func() (string, error)) {
 			return
 		}
 	}
+	// Where Cloud Guard is off its lists are refused as if a permission were missing.
+	c.dead = KindOf(err) == NotEnabled
 	step := Step{Name: need.name, Err: err, Detail: detail}
 	if failure != nil {
 		step.Statement = failure.Statement
