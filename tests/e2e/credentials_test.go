@@ -74,14 +74,22 @@ func TestWhatIsWrongWithTheCredentialsIsSaidInOneSentence(t *testing.T) {
 			change: func(_ *testing.T, w *world, _, auth map[string]any) {
 				auth["private_key"] = w.sim.Tenancies()[1].PrivateKeyPEM
 			},
-			want: []string{"was refused", "401", "public half"},
+			want: []string{"auth.private_key is not the key of the configured fingerprint", "give the key that belongs to it"},
+		},
+		{
+			name: "a key that the user does not have",
+			change: func(_ *testing.T, w *world, _, auth map[string]any) {
+				other := w.sim.Tenancies()[1]
+				auth["private_key"], auth["fingerprint"] = other.PrivateKeyPEM, other.Fingerprint
+			},
+			want: []string{"was refused", "401", "upload this key's public half"},
 		},
 		{
 			name: "a wrong fingerprint",
 			change: func(_ *testing.T, _ *world, _, auth map[string]any) {
 				auth["fingerprint"] = "20:3b:97:13:55:1c:5b:0d:d3:37:d8:50:4e:c5:3a:34"
 			},
-			want: []string{"fingerprint", "20:3b:97"},
+			want: []string{"auth.private_key is not the key of the configured fingerprint", "20:3b:", "correct auth.fingerprint"},
 		},
 		{
 			name: "a missing permission",

@@ -75,7 +75,6 @@ func feed(t *testing.T, events []timed, batch, threads int) map[string]settled {
 	c["forward"], c["lateness"] = []any{"incidents", "late"}, "30m"
 	run(t, marshal(t, map[string]any{
 		"input": map[string]any{"correlate_source": map[string]any{
-			"lateness": "30m",
 			"inputs":   []any{map[string]any{"e2e_replay": map[string]any{"name": name}}},
 		}},
 		"pipeline": map[string]any{
