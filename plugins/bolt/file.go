@@ -6,11 +6,11 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"runtime/debug"
 	"strconv"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	bbolt "go.etcd.io/bbolt"
@@ -20,12 +20,24 @@ import (
 // lockTimeout is how long Open waits for another process to let go of a file.
 const lockTimeout = time.Second
 
-// temporary makes all caches that are opened from now on temporary.
-var temporary atomic.Bool
+// testCommand is the package of Benthos that runs test cases. It builds the resources of a config for each case,
+// never closes them, and gives no other sign of itself than its place on the stack, where caches are opened.
+const testCommand = "github.com/redpanda-data/benthos/v4/internal/cli/test."
 
-// UseTemporaryStores makes every cache that is opened from now on an empty one of its own that is gone when the process
-// ends. The program calls it for its `test` command, whose cases never close their resources.
-func UseTemporaryStores() { temporary.Store(true) }
+// underTest is true in a case of the `test` command.
+func underTest() bool {
+	callers := make([]uintptr, 256)
+	frames := runtime.CallersFrames(callers[:runtime.Callers(2, callers)])
+	for {
+		frame, more := frames.Next()
+		if strings.HasPrefix(frame.Function, testCommand) {
+			return true
+		}
+		if !more {
+			return false
+		}
+	}
+}
 
 // file is an open database, shared by the stores of this process that name its path.
 type file struct {

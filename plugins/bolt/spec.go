@@ -137,7 +137,7 @@ type cache struct {
 }
 
 func newCache(c config, res *service.Resources) (*cache, error) {
-	store, err := Open(Options{Path: c.path, Bucket: c.bucket, NoSync: !c.fsync, Temporary: temporary.Load()})
+	store, err := Open(Options{Path: c.path, Bucket: c.bucket, NoSync: !c.fsync, Temporary: underTest()})
 	if err != nil {
 		return nil, err
 	}

@@ -3,6 +3,7 @@ package bolt
 import (
 	"context"
 	"errors"
+	"os"
 	"path/filepath"
 	"testing"
 	"time"
@@ -85,6 +86,48 @@ func TestMistakesInTheConfigAreErrors(t *testing.T) {
 				t.Error("got no error, want one")
 			}
 		})
+	}
+}
+
+func TestEachCaseOfTheTestCommandHasAStoreOfItsOwn(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "sub", "s.db")
+	config := filepath.Join(dir, "config.yaml")
+	// The value that a case finds is that of an earlier case, where stores are shared.
+	for name, content := range map[string]string{
+		"config.yaml": `
+pipeline:
+  processors:
+    - branch:
+        processors: [ { cache: { resource: state, operator: add, key: k, value: '${! content() }' } } ]
+        result_map: root.added = true
+cache_resources:
+  - label: state
+    bolt: { path: ` + path + ` }
+`,
+		"config_benthos_test.yaml": `
+tests:
+  - name: first
+    input_batch: [ { json_content: { a: 1 } } ]
+    output_batches: [ [ { json_equals: { a: 1, added: true } } ] ]
+  - name: second
+    environment: { X: "1" }
+    input_batch: [ { json_content: { a: 2 } } ]
+    output_batches: [ [ { json_equals: { a: 2, added: true } } ] ]
+`,
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 2 {
+		code, err := service.RunCLIToCode(t.Context(), service.CLIOptSetArgs("benthos", "test", config))
+		if err != nil || code != 0 {
+			t.Fatalf("benthos test: got code %d, %v, want that both cases pass", code, err)
+		}
+	}
+	if _, err := os.Stat(filepath.Dir(path)); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the path after the tests: got %v, want that it was not touched", err)
 	}
 }
 
