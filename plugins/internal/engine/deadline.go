@@ -21,10 +21,14 @@ type deadlines struct {
 	// mu guards all below. It is held through the save by whoever changes rows, and taken after the locks of records.
 	mu     sync.Mutex
 	scopes map[string]*scopeDue
+	// unsaved says that a save went wrong: the rows that name others may be older than what is here.
+	unsaved bool
 }
 
 type scopeDue struct {
 	minutes map[int64]*dueMinute
+	// retired are rows, by minute, that were met in the save at hand: they are named until its records are written.
+	retired map[int64][]int64
 	last    int64 // number of the newest row
 }
 
@@ -70,7 +74,7 @@ func (d *deadlines) add(list []deadline) []Change {
 	})
 	var rows []Change
 	touched := map[string]bool{}
-	newScope := false
+	newScope := d.unsaved
 	for i := 0; i < len(list); {
 		scope, m := list[i].scope, minuteOf(list[i].due)
 		s := d.scopes[scope]
@@ -100,6 +104,11 @@ func (d *deadlines) add(list []deadline) []Change {
 		rows = append(rows, Change{Key: minuteKey(scope, s.last), Value: window.Seal(c.Body()), Expires: timeOf(window.MaxTime)})
 		touched[scope] = true
 	}
+	if d.unsaved {
+		for scope := range d.scopes {
+			touched[scope] = true
+		}
+	}
 	for _, scope := range sortedKeys(touched) {
 		rows = append(rows, d.index(scope))
 	}
@@ -120,15 +129,23 @@ func (d *deadlines) index(scope string) Change {
 	s := d.scopes[scope]
 	var c window.Encoder
 	c.Int(s.last)
-	minutes := make([]int64, 0, len(s.minutes))
+	minutes := make([]int64, 0, len(s.minutes)+len(s.retired))
 	for m := range s.minutes {
 		minutes = append(minutes, m)
 	}
+	for m := range s.retired {
+		minutes = append(minutes, m)
+	}
 	slices.Sort(minutes)
+	minutes = slices.Compact(minutes)
 	c.Uint(uint64(len(minutes)))
 	for _, m := range minutes {
+		rows := slices.Clone(s.retired[m])
+		if at := s.minutes[m]; at != nil {
+			rows = append(rows, at.rows...)
+		}
 		c.Int(m)
-		c.Ints(s.minutes[m].rows)
+		c.Ints(rows)
 	}
 	return Change{Key: scopeKey(scope), Value: window.Seal(c.Body()), Expires: timeOf(window.MaxTime)}
 }
@@ -262,12 +279,13 @@ func (m *dueMinute) decode(row []byte) error {
 	return nil
 }
 
-// done takes deadlines out that were met, and gives the rows to write and to delete.
-func (d *deadlines) done(list []deadline) (writes, deletes []Change) {
-	touched := map[string]bool{}
+// done takes deadlines out that were met, and gives the rows to delete. It comes before add, which may register
+// the same records again; the rows stay named until retire.
+func (d *deadlines) done(list []deadline) (deletes []Change) {
 	for _, each := range list {
 		s := d.scopes[each.scope]
-		m := s.minutes[minuteOf(each.due)]
+		number := minuteOf(each.due)
+		m := s.minutes[number]
 		if m == nil || m.keys[each.id] != each.due {
 			continue
 		}
@@ -278,13 +296,25 @@ func (d *deadlines) done(list []deadline) (writes, deletes []Change) {
 		for _, row := range m.rows {
 			deletes = append(deletes, Change{Key: minuteKey(each.scope, row)})
 		}
-		delete(s.minutes, minuteOf(each.due))
-		touched[each.scope] = true
+		if s.retired == nil {
+			s.retired = map[int64][]int64{}
+		}
+		s.retired[number] = m.rows
+		delete(s.minutes, number)
 	}
-	for _, scope := range sortedKeys(touched) {
-		writes = append(writes, d.index(scope))
+	return deletes
+}
+
+// retire gives the rows that no longer name what done took out.
+func (d *deadlines) retire() []Change {
+	var writes []Change
+	for _, scope := range sortedKeys(d.scopes) {
+		if s := d.scopes[scope]; s.retired != nil {
+			s.retired = nil
+			writes = append(writes, d.index(scope))
+		}
 	}
-	return writes, deletes
+	return writes
 }
 
 func (d *deadlines) count() int {

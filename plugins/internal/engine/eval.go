@@ -97,16 +97,29 @@ func (j *judge) and(n *cond, i int, iv window.Interval, k func() bool) bool {
 // someWindow says whether n holds in some window of W that contains c.
 func (j *judge) someWindow(n *cond, c int64) bool {
 	w := j.p.window
-	if j.sat(n, window.Interval{After: add(c, -w), To: c}, false, yes) {
+	in := func(t int64) bool {
+		return j.sat(n, window.Interval{After: add(t, -w), To: t}, false, yes)
+	}
+	if in(c) {
 		return true
 	}
+	// What is in the window changes when an event enters.
 	last := int64(window.MinTime)
 	for _, e := range j.s.Between(c, add(c, w)-1) {
-		if e.Patterns&n.completers == 0 || e.Time == last {
+		if e.Patterns&n.all == 0 || e.Time == last {
 			continue
 		}
 		last = e.Time
-		if j.sat(n, window.Interval{After: add(e.Time, -w), To: e.Time}, false, yes) {
+		if in(e.Time) {
+			return true
+		}
+	}
+	if n.monotone {
+		return false
+	}
+	// A condition that is not monotone can also become true when one leaves.
+	for _, e := range j.s.Between(add(c, -w), c) {
+		if e.Patterns&n.all != 0 && in(add(e.Time, w)) {
 			return true
 		}
 	}
@@ -213,7 +226,7 @@ func (j *judge) fulfilled(n *cond, iv window.Interval) bool {
 	}
 	last := int64(window.MinTime)
 	for _, e := range j.s.Between(iv.After, iv.To) {
-		if e.Patterns&n.completers == 0 || e.Time == last {
+		if e.Patterns&n.all == 0 || e.Time == last {
 			continue
 		}
 		last = e.Time

@@ -83,8 +83,9 @@ type cond struct {
 	steps []step
 	// trailing are the negated steps behind the last positive one.
 	trailing []absence
-	// patterns has all patterns of the positive part; completers those at whose events it can become true.
-	patterns, completers uint64
+	// patterns has all patterns of the positive part, all those of the negated parts too;
+	// completers has those at whose events it can become true.
+	patterns, all, completers uint64
 	// monotone conditions stay true when events are added.
 	monotone bool
 	ahead    int64
@@ -283,7 +284,7 @@ func (p *plan) compileRef(n *rule.Ref) (*cond, error) {
 	mask := uint64(1) << n.Pattern
 	pp := &p.patterns[n.Pattern]
 	return &cond{
-		kind: kindRef, pattern: n.Pattern, patterns: mask, completers: mask,
+		kind: kindRef, pattern: n.Pattern, patterns: mask, all: mask, completers: mask,
 		monotone: pp.having == nil || pp.having.Monotone(), joins: pp.join != nil || p.joined&mask != 0,
 	}, nil
 }
@@ -298,6 +299,7 @@ func (p *plan) compileAnd(n *rule.And) (*cond, error) {
 				return nil, err
 			}
 			c.nots = append(c.nots, kid)
+			c.all |= kid.all
 			c.monotone = false
 			c.joins = c.joins || kid.joins
 			c.span = max(c.span, kid.span)
@@ -342,6 +344,7 @@ func (p *plan) compileOr(n *rule.Or) (*cond, error) {
 
 func (n *cond) take(kid *cond) {
 	n.patterns |= kid.patterns
+	n.all |= kid.all
 	n.monotone = n.monotone && kid.monotone
 	n.joins = n.joins || kid.joins
 	n.span = max(n.span, kid.span)
@@ -358,6 +361,7 @@ func (p *plan) compileThen(n *rule.Then) (*cond, error) {
 				return nil, err
 			}
 			nots = append(nots, absence{node: kid, within: within})
+			c.all |= kid.all
 			c.monotone = false
 			c.joins = c.joins || kid.joins
 			continue

@@ -22,26 +22,30 @@ type saving struct {
 func (e *Engine) save(ctx context.Context, l *locked, ids []string, s saving) error {
 	if e.store == nil {
 		e.due.mu.Lock()
-		e.due.add(s.waits)
 		e.due.done(s.met)
+		e.due.add(s.waits)
+		e.due.retire()
 		e.due.mu.Unlock()
 		l.saved(ids)
 		return nil
 	}
 	var changes []Change
-	if len(s.waits)+len(s.met) > 0 {
+	deadlines := len(s.waits)+len(s.met) > 0
+	if deadlines {
 		e.due.mu.Lock()
 		defer e.due.mu.Unlock()
 	}
+	met := e.due.done(s.met)
 	changes = append(changes, e.due.add(s.waits)...)
 	records, gone := l.changes(ids)
 	changes = append(changes, records...)
 	changes = append(changes, e.history.row()...)
 	changes = append(changes, s.rows...)
-	writes, deletes := e.due.done(s.met)
-	changes = append(changes, writes...)
+	if deadlines {
+		changes = append(changes, e.due.retire()...)
+	}
 	changes = append(changes, gone...)
-	changes = append(changes, deletes...)
+	changes = append(changes, met...)
 	changes = append(changes, s.deletes...)
 	changes = append(changes, e.garbage.take()...)
 	if len(changes) == 0 {
@@ -49,11 +53,15 @@ func (e *Engine) save(ctx context.Context, l *locked, ids []string, s saving) er
 	}
 	if err := e.store.Save(ctx, changes); err != nil {
 		l.failed(ids)
+		e.due.unsaved = e.due.unsaved || deadlines
 		e.history.failed()
 		e.garbage.keep(changes)
 		return fmt.Errorf("saving %d rows of state: %w", len(changes), err)
 	}
 	l.saved(ids)
+	if len(s.waits) > 0 {
+		e.due.unsaved = false
+	}
 	return nil
 }
 

@@ -250,23 +250,19 @@ func between(list []*Entry, from, to int64) []*Entry {
 func (s *Series) Count(p int, iv Interval) int {
 	list := s.Range(p, iv.After, iv.To)
 	n := len(list)
-	if iv.NotFirst != 0 {
-		for _, e := range list {
-			if e.Time != iv.After+1 {
-				break
-			}
-			if !iv.Has(e) {
-				n--
-			}
-		}
+	if iv.NotFirst == 0 && iv.NotLast == 0 {
+		return n
 	}
-	if iv.NotLast != 0 {
-		for i := len(list) - 1; i >= 0 && list[i].Time == iv.To; i-- {
-			// An entry at both ends is taken off once.
-			first := iv.NotFirst != 0 && list[i].Time == iv.After+1 && list[i].Patterns&iv.NotFirst != 0
-			if !first && !iv.Has(list[i]) {
-				n--
-			}
+	first := 0
+	for first < len(list) && list[first].Time == iv.After+1 {
+		if !iv.Has(list[first]) {
+			n--
+		}
+		first++
+	}
+	for i := len(list) - 1; i >= first && list[i].Time == iv.To; i-- {
+		if !iv.Has(list[i]) {
+			n--
 		}
 	}
 	return n

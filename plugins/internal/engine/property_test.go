@@ -1,0 +1,333 @@
+package engine
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	gocmp "github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"benthos-oci/plugins/internal/event"
+	"benthos-oci/plugins/internal/incident"
+	"benthos-oci/plugins/internal/rule"
+	"benthos-oci/plugins/internal/watermark"
+)
+
+// shapes are the conditions that histories are judged by. %d stand for numbers of seconds or events.
+var shapes = []string{
+	"window: {W}\nmatch: {unmapped.p: a}",
+	"window: {W}\nmatch: {unmapped.p: a}\nhaving: count() >= {N}",
+	"window: {W}\nmatch: {unmapped.p: a}\nhaving: distinct(unmapped.v) >= {N}",
+	"window: {W}\nmatch: {unmapped.p: a}\nhaving: count() >= {N} and distinct(unmapped.v) > 1 or max(unmapped.v) > 3",
+	"window: {W}\nmatch: {unmapped.p: a}\nhaving: count() == {N}",
+	"window: {W}\nmatch: {unmapped.p: a}\nhaving: avg(unmapped.v) > {N} or distinct(unmapped.v) < 2 and count() > 1",
+	"window: {W}\nmatch: {unmapped.p: a}\nhaving: sum(unmapped.v) >= 7 and median(unmapped.v) < 3",
+	"window: {W}\npatterns: {A, B}\nwhen: a and b",
+	"window: {W}\npatterns: {A{N}, B}\nwhen: a or b",
+	"window: {W}\npatterns: {A{N}, B}\nwhen: a and b",
+	"window: {W}\npatterns: {A, B}\nwhen: a then b",
+	"window: {W}\npatterns: {A{N}, B}\nwhen: a then b",
+	"window: {W}\npatterns: {A, B{N}}\nwhen: a then b",
+	"window: {W}\npatterns: {A, B, C}\nwhen: a then b then c",
+	"window: {W}\npatterns: {A, B{N}, C}\nwhen: a then b within {D} then c within {E}",
+	"patterns: {A, B}\nwhen: a then b within {D}",
+	"patterns: {A, B, C}\nwhen: a then b within {D} then c within {E}",
+	"window: {W}\npatterns: {A, B{N}}\nwhen: a then b within {D}",
+	"window: {W}\npatterns: {A, B, C}\nwhen: (a and b) then c",
+	"window: {W}\npatterns: {A, B, C}\nwhen: (a or b) then c within {D}",
+	"window: {W}\npatterns: {A, B, C}\nwhen: a then (b or c)",
+	"window: {W}\npatterns: {A, B, C}\nwhen: (a then b within {D}) and c",
+	"window: {W}\npatterns: {A, B, C}\nwhen: (a then b) then c within {D}",
+	"window: {W}\npatterns: {A, B}\nwhen: a and not b",
+	"window: {W}\npatterns: {A{N}, B}\nwhen: a and not b",
+	"window: {W}\npatterns: {A, B{N}}\nwhen: a and not b",
+	"window: {W}\npatterns: {A, B!}\nwhen: a and not b",
+	"window: {W}\npatterns: {A, B, C}\nwhen: a and c and not b",
+	"window: {W}\npatterns: {A, B, C}\nwhen: a and not (b then c)",
+	"window: {W}\npatterns: {A, B}\nwhen: a then not b within {D}",
+	"patterns: {A, B}\nwhen: a then not b within {D}",
+	"window: {W}\npatterns: {A, B}\nwhen: a then not b",
+	"window: {W}\npatterns: {A{N}, B}\nwhen: a then not b within {D}",
+	"window: {W}\npatterns: {A, B{N}}\nwhen: a then not b within {D}",
+	"window: {W}\npatterns: {A, B!}\nwhen: a then not b within {D}",
+	"window: {W}\npatterns: {A, B, C}\nwhen: a then b then not c within {D}",
+	"window: {W}\npatterns: {A, B, C}\nwhen: a then b within {E} then not c within {D}",
+	"window: {W}\npatterns: {A, B, C}\nwhen: a then not b then c",
+	"window: {W}\npatterns: {A, B, C}\nwhen: a then not b within {D} then c within {E}",
+	"window: {W}\npatterns: {A, B, C}\nwhen: a then not (b or c) within {D}",
+	"window: {W}\npatterns: {A, B, C}\nwhen: (a and not b) then c",
+	"window: {W}\npatterns: {A!, B}\nwhen: a then b",
+	"window: {W}\npatterns: {A, B!, C}\nwhen: a then b then c",
+	"window: {W}\npatterns: {A, B~}\nwhen: a then b",
+	"window: {W}\npatterns: {A, B~}\nwhen: a and b",
+	"window: {W}\npatterns: {A, B~, C}\nwhen: a then b within {D} then c",
+	"window: {W}\npatterns: {A, B~}\nwhen: a then not b within {D}",
+	"window: {W}\npatterns: {A, B~, C}\nwhen: a then c then not b within {D}",
+}
+
+// shape fills one in: A is a pattern, A{N} one that wants N events, A! one that wants exactly one,
+// B~ one whose v is at least that of a.
+func shape(t *rapid.T) string {
+	text := rapid.SampledFrom(shapes).Draw(t, "shape")
+	n := rapid.IntRange(2, 3).Draw(t, "n")
+	for _, p := range []string{"A", "B", "C"} {
+		name := strings.ToLower(p)
+		match := fmt.Sprintf("%s: {match: {unmapped.p: %s}", name, name)
+		text = strings.ReplaceAll(text, p+"{N}", match+fmt.Sprintf(", having: count() >= %d}", n))
+		text = strings.ReplaceAll(text, p+"!", match+", having: count() == 1}")
+		text = strings.ReplaceAll(text, p+"~", match+", where: unmapped.v >= a.unmapped.v}")
+		for _, end := range []string{",", "}"} {
+			text = strings.ReplaceAll(text, "{"+p+end, "{"+match+"}"+end)
+			text = strings.ReplaceAll(text, " "+p+end, " "+match+"}"+end)
+		}
+	}
+	for _, name := range []string{"{W}", "{D}", "{E}"} {
+		text = strings.ReplaceAll(text, name, fmt.Sprintf("%ds", rapid.IntRange(1, 10).Draw(t, name)))
+	}
+	text = strings.ReplaceAll(text, "{N}", fmt.Sprint(n))
+	per := rapid.SampledFrom([]string{"5s", "20s", "24h"}).Draw(t, "per")
+	return text + "\nincident: {title: t, per: " + per + "}"
+}
+
+// drawHistory draws events on a grid of half seconds, so that boundaries are met often.
+func drawHistory(t *rapid.T, patterns int) []seen {
+	one := rapid.Custom(func(t *rapid.T) seen {
+		s := seen{patterns: map[int]bool{}, key: rapid.SampledFrom([]string{"x", "x", "y"}).Draw(t, "key")}
+		s.time = zero + 500*event.Time(rapid.IntRange(0, 60).Draw(t, "time")) + event.Time(rapid.SampledFrom([]int{0, 0, 0, 0, 1, -1}).Draw(t, "ms"))
+		s.patterns[rapid.IntRange(0, patterns-1).Draw(t, "pattern")] = true
+		if rapid.IntRange(0, 5).Draw(t, "both") == 0 {
+			s.patterns[rapid.IntRange(0, patterns-1).Draw(t, "second")] = true
+		}
+		s.v = int64(rapid.IntRange(0, 4).Draw(t, "v"))
+		return s
+	})
+	list := rapid.SliceOfN(one, 0, 14).Draw(t, "history")
+	for i := range list {
+		list[i].id = fmt.Sprintf("e%02d", i)
+	}
+	return list
+}
+
+func (s seen) event(t testing.TB) *event.Event {
+	names := ""
+	for p := range 3 {
+		if s.patterns[p] {
+			names += string(rune('a' + p))
+		}
+	}
+	return eventOf(t, []string{s.time.Sub(zero).String(), s.id, names, s.key, fmt.Sprintf("v=%d", s.v)})
+}
+
+// ledger keeps what leaves an engine, as a sink that upserts by id would.
+type ledger struct {
+	mu     sync.Mutex
+	latest map[string]*incident.Incident
+	wrong  string
+}
+
+func (l *ledger) take(list []*incident.Incident) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, inc := range list {
+		old := l.latest[inc.ID]
+		if old != nil && old.Revision == inc.Revision && content(old) != content(inc) {
+			l.wrong = fmt.Sprintf("two contents in one revision:\n%s\n%s", show(old), show(inc))
+		}
+		if old == nil || inc.Revision >= old.Revision {
+			l.latest[inc.ID] = inc
+		}
+	}
+}
+
+func content(inc *incident.Incident) string {
+	return fmt.Sprintf("%v slot %d count %d first %d last %d", inc.Key[0], inc.Slot-zero, inc.Count, inc.First-zero, inc.Last-zero)
+}
+
+func (l *ledger) settled() map[string]string {
+	out := map[string]string{}
+	for id, inc := range l.latest {
+		out[id] = content(inc)
+	}
+	return out
+}
+
+// TestEngineAgreesWithDefinition feeds histories in any order, in batches of any size, with events and whole batches
+// that come again, ticks in between, saves that fail and restarts, and compares what is left with the definition.
+func TestEngineAgreesWithDefinition(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		text := shape(rt)
+		r := parseRule(t, text)
+		events := drawHistory(rt, len(r.Patterns))
+		want := settledByDefinition(r, events, "t1")
+		got := replay(rt, t, r, events)
+		if diff := gocmp.Diff(want, got); diff != "" {
+			rt.Fatalf("%s\n%s\n(-definition +engine)\n%s", text, describe(events), diff)
+		}
+	})
+}
+
+func describe(events []seen) string {
+	list := slices.Clone(events)
+	slices.SortFunc(list, func(a, b seen) int { return cmp.Or(cmp.Compare(a.time, b.time), cmp.Compare(a.id, b.id)) })
+	var b strings.Builder
+	for _, s := range list {
+		fmt.Fprintf(&b, "%v %s %v %s v=%d\n", s.time.Sub(zero), s.id, s.patterns, s.key, s.v)
+	}
+	return b.String()
+}
+
+// player feeds an engine in a random way.
+type player struct {
+	rt    *rapid.T
+	t     *testing.T
+	opt   Options
+	e     *Engine
+	store *testStore
+	out   *ledger
+	boot  int
+	ticks int
+	acked []string
+	mark  event.Time
+}
+
+// replay feeds a history in a random way and gives the settled set.
+func replay(rt *rapid.T, t *testing.T, r *rule.Rule, events []seen) map[string]string {
+	p := &player{rt: rt, t: t, store: newStore(), out: &ledger{latest: map[string]*incident.Incident{}}, mark: zero - 1000_000}
+	p.opt = Options{Rules: []*rule.Rule{r}, Store: p.store, Emit: EmitOptions{Create: true, Update: true, Close: true}}
+	p.opt.UpdateEvery = []event.Time{0, 0, 3000}[rapid.IntRange(0, 2).Draw(rt, "update every")].Sub(0)
+	p.opt.MaxMemory = []int64{0, 0, 1}[rapid.IntRange(0, 2).Draw(rt, "memory")]
+	p.start()
+	p.tick(false)
+	left := rapid.Permutation(events).Draw(rt, "order")
+	if rapid.Bool().Draw(rt, "nearly in order") {
+		slices.SortStableFunc(left, func(a, b seen) int { return cmp.Compare(a.time/4000, b.time/4000) })
+	}
+	var before []*event.Event
+	for len(left) > 0 {
+		n := rapid.IntRange(1, len(left)).Draw(rt, "batch")
+		var batch []*event.Event
+		for _, s := range left[:n] {
+			batch = append(batch, s.event(t))
+		}
+		left = left[n:]
+		if len(before) > 0 && rapid.IntRange(0, 2).Draw(rt, "repeat") == 0 {
+			batch = append(batch, before[rapid.IntRange(0, len(before)-1).Draw(rt, "which")])
+		}
+		p.observe(batch)
+		before = append(before, batch...)
+		switch rapid.IntRange(0, 7).Draw(rt, "then") {
+		case 0:
+			p.restart()
+		case 1:
+			p.observe(batch)
+		case 2:
+			p.restart()
+			p.observe(batch)
+		case 3, 4, 5:
+			least := event.MaxTime
+			for _, s := range left {
+				least = min(least, s.time)
+			}
+			if least != event.MaxTime {
+				p.mark = max(p.mark, least)
+			}
+			p.tick(false)
+		}
+	}
+	p.tick(true)
+	if p.out.wrong != "" {
+		rt.Fatal(p.out.wrong)
+	}
+	return p.out.settled()
+}
+
+func (p *player) start() {
+	e, err := New(context.Background(), p.opt)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	p.e = e
+	p.boot++
+}
+
+func (p *player) restart() {
+	p.acked = nil
+	p.start()
+	p.tick(false)
+}
+
+// observe gives a batch until it is taken.
+func (p *player) observe(batch []*event.Event) {
+	if rapid.IntRange(0, 5).Draw(p.rt, "fail") == 0 {
+		p.store.failing = rapid.SampledFrom([]string{"save", "load"}).Draw(p.rt, "what")
+	}
+	outcomes, err := p.e.Observe(context.Background(), batch)
+	p.store.failing = ""
+	if err != nil {
+		if rapid.Bool().Draw(p.rt, "die") {
+			p.restart()
+		}
+		if outcomes, err = p.e.Observe(context.Background(), batch); err != nil {
+			p.rt.Fatal(err)
+		}
+	}
+	for i, o := range outcomes {
+		if o.Late && batch[i].Time >= p.mark {
+			p.rt.Fatalf("%s is late", batch[i].ID)
+		}
+		p.out.take(o.Incidents)
+	}
+}
+
+// tick gives a tick until it is taken; sometimes its message is lost, and what it fired leaves with a later one.
+func (p *player) tick(final bool) {
+	p.ticks++
+	tick := watermark.Tick{
+		Number: fmt.Sprint(p.ticks), Boot: fmt.Sprint(p.boot), Acked: p.acked,
+		Tenancies: map[string]event.Time{"t1": p.mark}, All: p.mark, Final: final,
+	}
+	p.acked = nil
+	if rapid.IntRange(0, 5).Draw(p.rt, "fail tick") == 0 {
+		p.store.failing = rapid.SampledFrom([]string{"save", "load"}).Draw(p.rt, "what")
+	}
+	list, err := p.e.Advance(context.Background(), tick)
+	p.store.failing = ""
+	for err != nil {
+		if rapid.Bool().Draw(p.rt, "die") {
+			p.start()
+			tick.Boot = fmt.Sprint(p.boot)
+		}
+		list, err = p.e.Advance(context.Background(), tick)
+	}
+	switch rapid.IntRange(0, 3).Draw(p.rt, "delivery") {
+	case 0: // nacked: the same tick comes again
+		again, err := p.e.Advance(context.Background(), tick)
+		if err != nil {
+			p.rt.Fatal(err)
+		}
+		if diff := gocmp.Diff(texts(list), texts(again)); diff != "" {
+			p.rt.Fatalf("the same tick gave something else (-first +second)\n%s", diff)
+		}
+	case 1: // the process ends before it is delivered
+		if !final {
+			p.start()
+			p.acked = nil
+			return
+		}
+	}
+	p.acked = append(p.acked, tick.Number)
+	p.out.take(list)
+}
+
+func texts(list []*incident.Incident) []string {
+	var out []string
+	for _, inc := range list {
+		out = append(out, show(inc))
+	}
+	return out
+}
