@@ -108,27 +108,26 @@ func checkConfig(ctx context.Context, path string) ([]checked, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading the config: %w", err)
 	}
-	builder := service.NewStreamBuilder()
-	builder.SetSchema(Schema())
-	if err := builder.SetYAML(string(data)); err != nil {
-		return nil, fmt.Errorf("reading the config %s: %w; benthos-oci lint says more", path, err)
+	config, err := withEnvironment(string(data))
+	if err != nil {
+		return nil, fmt.Errorf("reading the config %s: %w", path, err)
 	}
 	var results []checked
-	err = builder.WalkComponents(func(w *service.WalkedComponent) error {
+	err = Schema().NewStreamConfigWalker().WalkComponentsYAML([]byte(config), func(w *service.WalkedComponent) error {
 		in, ok := checkedInputs[w.Name]
 		if !ok || w.ComponentType != "input" {
 			return nil
 		}
 		result, err := checkInput(ctx, in, w)
 		if err != nil {
-			return fmt.Errorf("checking %s of %s: %w", w.Name, path, err)
+			return fmt.Errorf("line %d: checking %s: %w", w.LineStart, w.Name, err)
 		}
 		result.Config = path
 		results = append(results, result)
 		return nil
 	})
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("reading the config %s: %w; benthos-oci lint says more", path, err)
 	}
 	if len(results) == 0 {
 		return nil, fmt.Errorf("checking %s: the config has no OCI input", path)
