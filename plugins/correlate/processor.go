@@ -15,6 +15,7 @@ import (
 	"benthos-oci/plugins/internal/event"
 	"benthos-oci/plugins/internal/incident"
 	"benthos-oci/plugins/internal/match"
+	"benthos-oci/plugins/internal/normalize"
 	"benthos-oci/plugins/internal/progress"
 	"benthos-oci/plugins/internal/watermark"
 )
@@ -50,6 +51,8 @@ type processor struct {
 
 	started sync.Once
 	trouble atomic.Pointer[string] // why state cannot be loaded or saved at present
+	known   sync.Map               // causes of mapping errors that were logged
+	causes  atomic.Int64           // how many
 }
 
 func newProcessor(c config, res *service.Resources) (*processor, error) {
@@ -196,13 +199,17 @@ func (p *processor) sort(batch service.MessageBatch) work {
 		candidates++
 		ev, err := p.mapper.event(batch, i)
 		if err != nil {
-			p.metrics.failed.Incr(1)
+			p.unmapped(err)
 			msg.SetError(err)
 			w.kinds[i] = failedMessage
 			continue
 		}
 		if ev == nil {
 			continue
+		}
+		if tenancy, ok := msg.MetaGet(metaTenancy); ok && tenancy != "" {
+			// Whose API returned it, and whose watermark it moves by: a record may name its caller's tenancy, or none.
+			ev.Tenancy = tenancy
 		}
 		p.life.saw(ev.Time)
 		w.kinds[i] = eventMessage
@@ -211,6 +218,28 @@ func (p *processor) sort(batch service.MessageBatch) work {
 	p.metrics.events.Incr(int64(len(batch)))
 	p.metrics.candidates.Incr(int64(candidates))
 	return w
+}
+
+// maxCauses bounds the causes of mapping errors that are told apart in the log.
+const maxCauses = 20
+
+// unmapped counts a message that could not be mapped, and logs each cause once: the messages go on to the dead letters.
+// What the cause quotes of a message is not logged.
+func (p *processor) unmapped(err error) {
+	p.metrics.failed.Incr(1)
+	cause := "event_mapping failed on it"
+	var e *normalize.Error
+	if errors.As(err, &e) {
+		cause = e.What
+	}
+	if p.causes.Load() >= maxCauses {
+		return
+	}
+	if _, known := p.known.LoadOrStore(cause, true); known {
+		return
+	}
+	p.causes.Add(1)
+	p.log.Warnf("A message is no event (%s); it leaves with its error, and so do others like it", cause)
 }
 
 // candidate says whether a rule could match the message. It decodes nothing.
