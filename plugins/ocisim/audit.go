@@ -73,8 +73,8 @@ func (t *tenancy) processed(at place, start, end, asOf time.Time) []record {
 	return all
 }
 
-// auditConfiguration says how long events are kept.
-func auditConfiguration(q *request) (*answer, *apiError) {
+// getAuditConfiguration says how long events are kept.
+func getAuditConfiguration(q *request) (*answer, *apiError) {
 	if id := q.query.Get("compartmentId"); id != q.tenancy.id {
 		return nil, notFound()
 	}

@@ -253,6 +253,26 @@ func TestDeletedCompartmentsKeepTheirHistory(t *testing.T) {
 	t.Error("no compartment is deleted")
 }
 
+func TestNothingHappensWhereThereIsNoCompartment(t *testing.T) {
+	s := newSim(t, func(c *Config) { c.Events = 5000; c.Compartments = 8 })
+	seen := map[string]int{}
+	for _, e := range s.Truth().Events {
+		seen[e.Compartment]++
+		if where := s.tenancies[0].compartment(e.Compartment); !where.open(e.Time) {
+			t.Errorf("%s happened in %s at %s, made %s and deleted %s", e.ID, where.name, e.Time, where.created, where.deleted)
+		}
+	}
+	for _, c := range s.Tenancies()[0].Compartments {
+		if seen[c.OCID] == 0 {
+			t.Errorf("nothing happens in %s", c.Name)
+		}
+	}
+	made := s.Tenancies()[0].Compartments[6].Created
+	if want := day.Add(6 * time.Hour); !made.Equal(want) {
+		t.Errorf("the sixth compartment was made at %s, want a quarter into the span, at %s", made, want)
+	}
+}
+
 func TestLateRecordsAreProcessedMinutesAfterTheyHappened(t *testing.T) {
 	s := newSim(t, func(c *Config) { c.Events = 20_000; c.LateFraction = 0.05 })
 	late, veryLate := 0, 0

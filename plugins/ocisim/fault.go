@@ -97,10 +97,16 @@ func (f *Fault) setting(name, value string) (err error) {
 	switch name {
 	case "op":
 		f.Operation = value
+		if !slices.Contains(Operations(), value) {
+			return fmt.Errorf("there is no operation %q, want one of %s: %w", value, strings.Join(Operations(), ", "), ErrFault)
+		}
 	case "tenancy":
 		f.Tenancy = value
 	case "region":
 		f.Region = value
+		if !looksLikeRegion(value) {
+			return fmt.Errorf("%q is no region: %w", value, ErrFault)
+		}
 	case "compartment":
 		f.Compartment = value
 	case "after":

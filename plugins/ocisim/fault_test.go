@@ -15,16 +15,16 @@ import (
 
 func TestFaultsAreReadFromTextAndPrintedBack(t *testing.T) {
 	for text, want := range map[string]Fault{
-		"429":                         {Effect: EffectStatus, Status: 429},
-		"429,retry_after=7s":          {Effect: EffectStatus, Status: 429, RetryAfter: 7 * time.Second},
-		"503,retry_after=date:30s":    {Effect: EffectStatus, Status: 503, RetryAfter: 30 * time.Second, RetryAsDate: true},
-		"reset,op=ListEvents":         {Effect: EffectReset, Operation: "ListEvents"},
-		"slow,delay=2s":               {Effect: EffectSlow, Delay: 2 * time.Second},
-		"slow":                        {Effect: EffectSlow, Delay: 100 * time.Millisecond},
-		"malformed,after=2,times=3":   {Effect: EffectMalformed, After: 2, Times: 3},
-		"html,p=0.25":                 {Effect: EffectHTML, Probability: 0.25},
-		"404, compartment=c, times=1": {Effect: EffectStatus, Status: 404, Compartment: "c", Times: 1},
-		"loop,region=r,tenancy=t":     {Effect: EffectLoop, Region: "r", Tenancy: "t"},
+		"429":                              {Effect: EffectStatus, Status: 429},
+		"429,retry_after=7s":               {Effect: EffectStatus, Status: 429, RetryAfter: 7 * time.Second},
+		"503,retry_after=date:30s":         {Effect: EffectStatus, Status: 503, RetryAfter: 30 * time.Second, RetryAsDate: true},
+		"reset,op=ListEvents":              {Effect: EffectReset, Operation: "ListEvents"},
+		"slow,delay=2s":                    {Effect: EffectSlow, Delay: 2 * time.Second},
+		"slow":                             {Effect: EffectSlow, Delay: 100 * time.Millisecond},
+		"malformed,after=2,times=3":        {Effect: EffectMalformed, After: 2, Times: 3},
+		"html,p=0.25":                      {Effect: EffectHTML, Probability: 0.25},
+		"404, compartment=c, times=1":      {Effect: EffectStatus, Status: 404, Compartment: "c", Times: 1},
+		"loop,region=eu-paris-1,tenancy=t": {Effect: EffectLoop, Region: "eu-paris-1", Tenancy: "t"},
 	} {
 		got, err := ParseFault(text)
 		if err != nil || got != want {
@@ -35,7 +35,7 @@ func TestFaultsAreReadFromTextAndPrintedBack(t *testing.T) {
 			t.Errorf("%q is printed as %q and read back as %+v, %v", text, got, again, err)
 		}
 	}
-	for _, text := range []string{"", "status", "399", "600", "boom", "429,times", "429,times=", "429,times=-1", "429,times=x", "429,p=0", "429,p=1.5", "429,retry_after=7", "slow,delay=-1s", "429,color=red"} {
+	for _, text := range []string{"", "status", "399", "600", "boom", "429,times", "429,times=", "429,times=-1", "429,times=x", "429,p=0", "429,p=1.5", "429,retry_after=7", "slow,delay=-1s", "429,color=red", "429,op=ListEvent", "429,region=paris"} {
 		if got, err := ParseFault(text); !errors.Is(err, ErrFault) {
 			t.Errorf("ParseFault(%q) = %+v, %v, want ErrFault", text, got, err)
 		}

@@ -157,13 +157,13 @@ func (t *tenancy) noise(n int) {
 	}
 }
 
-// somewhere draws a place; the first compartments and the home region see most. Nothing happens in a deleted compartment.
+// somewhere draws a place; the first compartments and the home region see most. Nothing happens in a compartment before it is made or after it is deleted.
 func (t *tenancy) somewhere(g *gen, at int64, root bool) place {
 	if root {
 		return place{t.regions[0], 0}
 	}
 	number := min(g.below(len(t.compartments)), g.below(len(t.compartments)))
-	if c := t.compartments[number]; c.deletedBy(time.UnixMilli(at)) {
+	if !t.compartments[number].open(time.UnixMilli(at)) {
 		number = 0
 	}
 	return place{t.regions[min(g.below(len(t.regions)), g.below(len(t.regions)))], number}

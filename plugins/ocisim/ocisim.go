@@ -33,7 +33,7 @@ type Config struct {
 	// Empty means eu-frankfurt-1 and us-ashburn-1.
 	Regions []string
 	// Compartments is the number of compartments beside the root; 0 means 6, less than 0 means none.
-	// From the fourth on one of them is deleted, its history still there.
+	// The fourth is deleted in the middle of the span, its history still there; the sixth is made after a quarter of it.
 	Compartments int
 	// Users is the number of people in each tenancy; 0 means 2,000.
 	Users int
@@ -43,7 +43,7 @@ type Config struct {
 	// Events is the number of audit events of all tenancies, those of the stories included; 0 means 10,000.
 	// The stories are always told whole, though there be fewer.
 	Events int
-	// Stories names those to weave in; nil means all that StoryNames gives. NoStories weaves none.
+	// Stories names those to weave in; empty means all that StoryNames gives. NoStories weaves none.
 	Stories   []string
 	NoStories bool
 	// Problems is the number of Cloud Guard problems in each tenancy; 0 means 12, less than 0 means none.

@@ -220,7 +220,7 @@ func (w *weaver) terminate(who sample.Principal, n int) []time.Time {
 	region := w.t.regions[len(w.t.regions)-1]
 	var where *compartment
 	for _, c := range w.t.compartments {
-		if !c.deletedBy(w.t.config.End) {
+		if c.open(w.start) && c.open(w.t.config.End) {
 			where = c
 		}
 	}

@@ -166,35 +166,52 @@ func (q *request) authenticate(r *http.Request) *apiError {
 
 type route func(*request) (*answer, *apiError)
 
+// routes are the operations that the simulator answers; * stands for an identifier, which the route gets.
+var routes = []struct {
+	operation string
+	path      []string
+	answer    func(id string) route
+}{
+	{"ListEvents", []string{"20190901", "auditEvents"}, whole(listEvents)},
+	{"GetAuditConfiguration", []string{"20190901", "configuration"}, whole(getAuditConfiguration)},
+	{"ListCompartments", []string{"20160918", "compartments"}, whole(listCompartments)},
+	{"GetCompartment", []string{"20160918", "compartments", "*"}, getCompartment},
+	{"GetTenancy", []string{"20160918", "tenancies", "*"}, getTenancy},
+	{"ListRegionSubscriptions", []string{"20160918", "tenancies", "*", "regionSubscriptions"}, listRegionSubscriptions},
+	{"GetConfiguration", []string{"20200131", "configuration"}, whole(getConfiguration)},
+	{"ListProblems", []string{"20200131", "problems"}, whole(listProblems)},
+	{"GetProblem", []string{"20200131", "problems", "*"}, getProblem},
+	{"ListProblemHistories", []string{"20200131", "problems", "*", "histories"}, listProblemHistories},
+	{"ListProblemEndpoints", []string{"20200131", "problems", "*", "endpoints"}, listProblemEndpoints},
+}
+
+// whole makes a route of an operation that names no single resource.
+func whole(r route) func(string) route { return func(string) route { return r } }
+
+// Operations gives the names of the operations that the simulator answers, as faults and counts know them.
+func Operations() []string {
+	names := make([]string, len(routes))
+	for i, r := range routes {
+		names[i] = r.operation
+	}
+	return names
+}
+
 // route finds what answers the call. An unknown one has no operation.
 func (q *request) route(method string) (string, route) {
 	if method != http.MethodGet {
 		return "", nil
 	}
 	parts := strings.Split(strings.Trim(q.path, "/"), "/")
-	switch {
-	case matches(parts, "20190901", "auditEvents"):
-		return "ListEvents", listEvents
-	case matches(parts, "20190901", "configuration"):
-		return "GetAuditConfiguration", auditConfiguration
-	case matches(parts, "20160918", "compartments"):
-		return "ListCompartments", listCompartments
-	case matches(parts, "20160918", "compartments", "*"):
-		return "GetCompartment", getCompartment(parts[2])
-	case matches(parts, "20160918", "tenancies", "*"):
-		return "GetTenancy", getTenancy(parts[2])
-	case matches(parts, "20160918", "tenancies", "*", "regionSubscriptions"):
-		return "ListRegionSubscriptions", listRegionSubscriptions(parts[2])
-	case matches(parts, "20200131", "configuration"):
-		return "GetConfiguration", getConfiguration
-	case matches(parts, "20200131", "problems"):
-		return "ListProblems", listProblems
-	case matches(parts, "20200131", "problems", "*"):
-		return "GetProblem", getProblem(parts[2])
-	case matches(parts, "20200131", "problems", "*", "histories"):
-		return "ListProblemHistories", listProblemHistories(parts[2])
-	case matches(parts, "20200131", "problems", "*", "endpoints"):
-		return "ListProblemEndpoints", listProblemEndpoints(parts[2])
+	for _, r := range routes {
+		if !matches(parts, r.path...) {
+			continue
+		}
+		id := ""
+		if i := slices.Index(r.path, "*"); i >= 0 {
+			id = parts[i]
+		}
+		return r.operation, r.answer(id)
 	}
 	return "", nil
 }

@@ -105,7 +105,7 @@ func (t *tenancy) weave() {
 }
 
 func (t *tenancy) chosen() []plot {
-	if t.config.Stories == nil {
+	if len(t.config.Stories) == 0 {
 		return plots
 	}
 	var some []plot

@@ -25,7 +25,8 @@ type Compartment struct {
 	OCID    string
 	Name    string
 	Parent  string // OCID; "" for the root
-	Deleted bool
+	Created time.Time
+	Deleted bool // by now
 }
 
 // tenancy is a simulated tenancy and all that happens in it. It does not change once it is made.
@@ -52,6 +53,9 @@ type compartment struct {
 	created time.Time
 	deleted time.Time // zero: never
 }
+
+// open reports whether anything can happen in the compartment.
+func (c *compartment) open(at time.Time) bool { return !c.created.After(at) && !c.deletedBy(at) }
 
 func (c *compartment) deletedBy(now time.Time) bool {
 	return !c.deleted.IsZero() && !c.deleted.After(now)
@@ -97,13 +101,17 @@ func (t *tenancy) grow() {
 			name += "-" + strconv.Itoa(round+1)
 		}
 		c := &compartment{id: sample.OCID("compartment", "", t.id, name), name: name, parent: t.id, created: founded.Add(time.Duration(i) * time.Hour)}
-		const branches, deletedOne = 3, 4
+		const branches, deletedOne, newOne = 3, 4, 6
 		if i > branches {
 			c.parent = t.compartments[i-branches].id
 		}
 		if i == deletedOne {
 			// Its last events are in the span; its history outlives it.
 			c.deleted = t.config.Start.Add(t.config.End.Sub(t.config.Start) / 2)
+		}
+		if i == newOne {
+			// It appears while a collector runs.
+			c.created = t.config.Start.Add(t.config.End.Sub(t.config.Start) / 4)
 		}
 		t.add(c)
 	}
@@ -124,7 +132,7 @@ func (t *tenancy) public(l login) Tenancy {
 	}
 	now := t.config.Clock()
 	for _, c := range t.compartments {
-		p.Compartments = append(p.Compartments, Compartment{c.id, c.name, c.parent, c.deletedBy(now)})
+		p.Compartments = append(p.Compartments, Compartment{c.id, c.name, c.parent, c.created, c.deletedBy(now)})
 	}
 	return p
 }

@@ -101,12 +101,17 @@ func plain(v any) any {
 		return all
 	case int:
 		return float64(v)
-	case int64:
-		return float64(v)
 	case time.Time:
 		return instant(v)
+	case nil, bool, string, float64:
+		return v
 	}
-	return v
+	// A value of Options.Set: what its JSON says, and nothing shared with the caller.
+	var decoded any
+	if err := json.Unmarshal(appendValue(nil, v), &decoded); err != nil {
+		return nil
+	}
+	return decoded
 }
 
 func (d *document) append(b []byte) []byte {

@@ -14,7 +14,8 @@ func TestDecodedEventAndBytesSayTheSame(t *testing.T) {
 	options := []Options{
 		{},
 		{Status: "404", Actor: Principal{ID: OCID("instance", "us-phoenix-1", "x")}},
-		{Console: true, Set: map[string]any{"data.identity.principalId": "ocid1.user.oc1..x", "data.new.deep": 1.5, "eventId": nil}},
+		{Console: true, Set: map[string]any{"data.identity.principalId": "ocid1.user.oc1..x", "data.new.deep": 1.5, "eventId": nil,
+			"data.map": map[string]any{"n": int64(7), "list": []string{"a", "b"}}, "data.at": defaultTime}},
 	}
 	for _, op := range Operations() {
 		for _, o := range options {
@@ -171,6 +172,15 @@ func TestSetReachesEveryPlace(t *testing.T) {
 	Set(doc, "", 4)
 	if diff := cmp.Diff(map[string]any{"a": []any{map[string]any{"b": 2}}, "c": map[string]any{"d": 3}}, doc); diff != "" {
 		t.Errorf("Set (-want +got):\n%s", diff)
+	}
+}
+
+func TestEventSharesNothingWithItsOptions(t *testing.T) {
+	inner := map[string]any{"n": 1}
+	event := Event("CreatePolicy", Options{Set: map[string]any{"data.inner": inner}})
+	Set(event, "data.inner.n", 2)
+	if inner["n"] != 1 {
+		t.Errorf("changing the event changed the options to %v", inner)
 	}
 }
 
