@@ -14,6 +14,7 @@ package match
 
 import (
 	"fmt"
+	"sync"
 	"sync/atomic"
 
 	"benthos-oci/plugins/internal/event"
@@ -125,25 +126,37 @@ func (s *Set) DroppedKeys() int64 { return s.dropped.Load() }
 
 // MayMatch is false only when no rule can match an event with these facts: a field that is not among them may have any value.
 func (s *Set) MayMatch(f event.Facts) bool {
-	c := subject{facts: f, lists: *s.lists.Load()}
+	c := subjects.Get().(*subject) //nolint:forcetypeassert // Nothing else is in the pool.
+	defer c.done()
+	c.facts, c.lists = f, *s.lists.Load()
 	for i := range s.patterns {
-		if s.patterns[i].condition.may(&c) != no {
+		if s.patterns[i].condition.may(c) != no {
 			return true
 		}
 	}
 	return false
 }
 
+// subjects are used again: what is given to the methods of an interface would be an allocation for each event.
+var subjects = sync.Pool{New: func() any { return new(subject) }}
+
+func (c *subject) done() {
+	*c = subject{}
+	subjects.Put(c)
+}
+
 // Match appends a hit to dst for each pattern and key that the event fulfils, ordered by rule, pattern and key.
 // What an exception of its rule drops at the event's time is no hit.
 func (s *Set) Match(ev *event.Event, dst []Hit) []Hit {
-	c := subject{ev: ev, lists: *s.lists.Load()}
+	c := subjects.Get().(*subject) //nolint:forcetypeassert // Nothing else is in the pool.
+	defer c.done()
+	c.ev, c.lists = ev, *s.lists.Load()
 	start := len(dst)
 	for i := range s.index {
-		dst = s.index[i].candidates(s, &c, dst, start)
+		dst = s.index[i].candidates(s, c, dst, start)
 	}
 	for _, p := range s.unindexed {
-		dst = s.try(p, &c, dst, start)
+		dst = s.try(p, c, dst, start)
 	}
 	order(dst[start:])
 	return dst
