@@ -68,7 +68,7 @@ func (d *document) within(n *yaml.Node, offset int) Position {
 func (d *document) expressionError(n *yaml.Node, start int, err error) {
 	var e *expr.Error
 	if errors.As(err, &e) {
-		if unclosed(n) && !strings.Contains(n.Value, ",") {
+		if unclosed(n) && start+e.Offset >= len(n.Value) {
 			e = &expr.Error{Offset: e.Offset, Text: e.Text + " (in {...} and [...] YAML cuts at commas: put the expression in quotes)"}
 		}
 		d.errorAt(d.within(n, start+e.Offset), "%s", e.Text)

@@ -2,9 +2,31 @@
 //
 // It stands between the files that people write and match and engine, which work on what is checked here:
 //
-//	rules, errs := rule.Parse("rules/oci/oci-iam-user-created.yaml", data, rule.Options{})
+//	rules, problems := rule.Parse("rules/oci/iam/oci-iam-user-created.yaml", data, rule.Options{})
+//	if err := problems.Err(); err != nil { ... } // every mistake of the file, each as file:line:column: text
 //
-// What it returns cannot be wrong inside: conditions are trees, durations are durations, expressions are parsed.
+// What it returns cannot be wrong inside: conditions are trees, durations are durations, expressions are parsed,
+// and every name in them is a field of the catalog, a component of the key or a pattern of the rule.
+//
+// # How `match` compares
+//
+// A selection is Sigma's: a mapping is AND, a list of mappings OR, a list of values OR (AND with `|all`).
+//
+//   - Texts are compared without case, unless `|cased` stands behind the field. `|re` is cased, unless `|re|i` is written.
+//   - `*` and `?` are wildcards in every text but a regular expression; `\*`, `\?` and `\\` are the characters themselves.
+//   - A value is compared by its text: 400 matches the number 400 and the text "400", and so does '400'.
+//     `|lt`, `|lte`, `|gt` and `|gte` compare as numbers, also texts that are numbers.
+//   - An array matches when one of its elements does.
+//   - A field is null where it is absent, null, or an array without elements. A null field matches `null` and `|exists: false` only,
+//     and no other value; the empty text is not null. So `not` of a condition (in a `detection`) holds for a null field.
+//   - `|expand: '%name%'` looks the value up in a list file, in which wildcards and networks count; a list that is not there holds nothing.
+//
+// Expressions (`let`, `where`, `having`, titles) are stricter: they compare by type and exact value, and null is as in SQL; see package expr.
+//
+// # Names in expressions
+//
+// A component of the key goes before a name of `let`, that before a pattern (`fail.user.name`), and that before a field.
+// A key's component can be named in `having`, titles, responses and attributes; an aggregate only there.
 package rule
 
 import (
