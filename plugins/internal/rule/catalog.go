@@ -3,6 +3,7 @@ package rule
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"gopkg.in/yaml.v3"
@@ -83,6 +84,48 @@ func (d *document) checkName(field event.Path, value string, n *yaml.Node) {
 		return
 	}
 	d.warnf(n, "unknown operation or event type %q", value)
+}
+
+// enumerated are the fields whose values the catalog lists, in backquotes.
+var enumerated = []string{"class_name", "category_name", "status", "severity"}
+
+// checkValue warns of a text that a field never has: a misspelled one matches nothing, for ever.
+func (d *document) checkValue(field event.Path, value string, n *yaml.Node) {
+	name := field.String()
+	f, ok := event.FieldNamed(name)
+	if !ok || strings.ContainsAny(value, "*?") {
+		return
+	}
+	if f.Type == event.Int || f.Type == event.Ints || f.Type == event.Timestamp {
+		if _, err := strconv.ParseFloat(value, 64); err != nil {
+			d.warnf(n, "%s is a number and never %q", name, shorten(value))
+		}
+		return
+	}
+	if !slices.Contains(enumerated, name) {
+		return
+	}
+	values := quoted(f.Meaning)
+	if !slices.ContainsFunc(values, func(v string) bool { return strings.EqualFold(v, value) }) {
+		d.warnf(n, "unknown value %q of %s%s", shorten(value), name, didYouMeanOf(value, values))
+	}
+}
+
+// quoted gives the words that stand in backquotes.
+func quoted(text string) []string {
+	var words []string
+	for i, part := range strings.Split(text, "`") {
+		if i%2 == 1 {
+			words = append(words, part)
+		}
+	}
+	return words
+}
+
+func isObject(path event.Path) bool {
+	name := strings.Join(path, ".")
+	f, ok := event.FieldNamed(name)
+	return ok && (f.Type == event.Object || f.Type == event.Objects) && len(path) > 0 && name != "raw" || !ok && firstBelow(name) != ""
 }
 
 // checkPairs warns of a pattern that counts operations which are reported at their begin and at their end: it counts each twice.

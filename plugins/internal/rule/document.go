@@ -52,6 +52,9 @@ func (d *document) within(n *yaml.Node, offset int) Position {
 		return at
 	}
 	before := n.Value[:offset]
+	if n.Style&yaml.LiteralStyle != 0 {
+		return d.withinBlock(at, before)
+	}
 	line := []rune(d.lines[at.Line-1])
 	start := at.Column - 1
 	if n.Style&(yaml.SingleQuotedStyle|yaml.DoubleQuotedStyle) != 0 {
@@ -61,6 +64,23 @@ func (d *document) within(n *yaml.Node, offset int) Position {
 		return at
 	}
 	at.Column = start + 1 + utf8.RuneCountInString(before)
+	return at
+}
+
+// withinBlock gives the position behind a part of the text of a block (`|`), which begins in the line after at.
+func (d *document) withinBlock(at Position, before string) Position {
+	below := strings.Count(before, "\n")
+	last := before[strings.LastIndexByte(before, '\n')+1:]
+	if at.Line+below >= len(d.lines) {
+		return at
+	}
+	first := d.lines[at.Line]
+	indent := len(first) - len(strings.TrimLeft(first, " "))
+	if line := d.lines[at.Line+below]; len(line) < indent || !strings.HasPrefix(line[indent:], last) {
+		return at
+	}
+	at.Line += below + 1
+	at.Column = indent + 1 + utf8.RuneCountInString(last)
 	return at
 }
 

@@ -45,6 +45,7 @@ func Parse(file string, data []byte, o Options) ([]*Rule, Problems) {
 		before := len(d.problems.Errors())
 		r := d.rule(n, o)
 		if len(d.problems.Errors()) == before {
+			r.StateHash = stateHash(r)
 			rules = append(rules, r)
 		}
 	}
@@ -114,9 +115,6 @@ func (d *document) rule(n *yaml.Node, o Options) *Rule {
 		if e, ok := r.sources[i].at["having"]; ok {
 			r.checkPairs(p, e.value)
 		}
-	}
-	if len(d.problems.Errors()) == 0 {
-		r.StateHash = stateHash(r.Rule)
 	}
 	return r.Rule
 }

@@ -1,6 +1,7 @@
 package rule
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -374,6 +375,38 @@ func FuzzParse(f *testing.F) {
 		Kind(data)
 		if o, problems := ParseOverrides("o.yaml", data); problems.Err() == nil {
 			Apply(rules, o)
+		}
+	})
+}
+
+func TestObjectsMayBeAskedWhetherTheyAreThere(t *testing.T) {
+	one(t, head+"match: {actor.user|exists: true, resources|exists: false}")
+	if got := wrong(t, head+"match: {actor.user: x}"); !strings.Contains(got, `"actor.user" is an object: name one of its fields`) {
+		t.Errorf("got %s", got)
+	}
+}
+
+func TestGoodRuleOfAListIsWholeBesideABadOne(t *testing.T) {
+	rules, problems := Parse("c.yaml", []byte("- {id: a}\n- {id: b, title: B, severity: low, match: {status: Success}}\n"), Options{Inline: true})
+	if len(rules) != 1 || rules[0].StateHash == "" || problems.Err() == nil {
+		t.Errorf("got %d rules:\n%s", len(rules), problems)
+	}
+}
+
+func FuzzCondition(f *testing.F) {
+	for _, seed := range []string{"a and not 1 of b*", "all of them or (a)", "not (a or b1) and b2", "1 of *", "a | count() > 5"} {
+		f.Add(seed)
+	}
+	test := &Test{}
+	f.Fuzz(func(t *testing.T, source string) {
+		s := &selections{names: []string{"a", "b1", "b2"}, byName: map[string]Condition{"a": test, "b1": test, "b2": test}, used: map[string]bool{}}
+		c, err := parseCondition(source, s)
+		var e *expr.Error
+		switch {
+		case err == nil && (c == nil || len(s.used) == 0):
+			t.Fatalf("%q gives the condition %v and uses nothing", source, c)
+		case err != nil && (!errors.As(err, &e) || e.Offset < 0 || e.Offset > len(source)):
+			t.Fatalf("the error %v has no place in %q", err, source)
 		}
 	})
 }

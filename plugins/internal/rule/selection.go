@@ -88,7 +88,9 @@ func (d *document) comparison(e entry) Condition {
 	if !d.modifiers(c, rest, len(field)) {
 		return nil
 	}
-	d.checkField(path, d.position(e.key))
+	if c.one != "exists" || !isObject(path) { // an object can be there or not
+		d.checkField(path, d.position(e.key))
+	}
 	if c.flags["all"] && e.value.Kind != yaml.SequenceNode {
 		d.errorf(e.value, "`|all` asks for every value of a list, and this is none")
 	}
@@ -278,6 +280,7 @@ func (d *document) equality(c *comparison, t *Test, v any, n *yaml.Node) Conditi
 		return t
 	}
 	d.checkName(c.field, s, n)
+	d.checkValue(c.field, s, n)
 	return d.variants(c, t, s, n, func(t *Test, s string, plain bool) {
 		if plain {
 			t.Op, t.Value = OpEqual, s
