@@ -1,11 +1,8 @@
 package normalize
 
 import (
-	"maps"
-	"net/http"
 	"net/netip"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -164,72 +161,6 @@ func common(s source, t event.Time, d deed, product string) map[string]any {
 	return doc
 }
 
-// where is the place in a tenancy at which something happened.
-type where struct {
-	tenancy, compartment, compartmentName, region string
-}
-
-// write puts the place into the document.
-func (w where) write(doc map[string]any) {
-	cloud := map[string]any{"provider": provider}
-	set(cloud, "region", w.region)
-	if w.compartment != "" {
-		account := map[string]any{"uid": w.compartment, "type": "OCI Compartment", "type_id": int64(12)}
-		set(account, "name", w.compartmentName)
-		cloud["account"] = account
-	}
-	if w.tenancy != "" {
-		cloud["org"] = map[string]any{"uid": w.tenancy}
-		child(doc, "metadata")["tenant_uid"] = w.tenancy
-	}
-	doc["cloud"] = cloud
-}
-
-// account names whom something was done to where the record does not: somebody of this compartment.
-func (w where) account() map[string]any {
-	return map[string]any{"account": map[string]any{"uid": first(w.compartment, w.tenancy, unknown)}}
-}
-
-const unknown = "unknown"
-
-// whereOf finds the place of an audit event.
-// The tenancy is that of the compartment; the caller's may be another, and is the next best guess.
-func whereOf(s source) where {
-	w := where{
-		compartment:     first(str(s.data, "compartmentId"), s.compartment),
-		compartmentName: str(s.data, "compartmentName"),
-		region:          first(s.region, regionOf(str(s.data, "resourceId"))),
-	}
-	w.tenancy = s.tenancy
-	if w.tenancy == "" && strings.HasPrefix(w.compartment, tenancyPrefix) {
-		w.tenancy = w.compartment
-	}
-	if w.tenancy == "" {
-		w.tenancy = first(str(s.data, "identity", "tenantId"), str(s.data, "additionalDetails", "tenantId"))
-	}
-	return w
-}
-
-var (
-	regionName = regexp.MustCompile(`^[a-z]{2,3}(-[a-z]+)+-\d+$`)
-	regionKeys = map[string]string{"iad": "us-ashburn-1", "phx": "us-phoenix-1", "fra": "eu-frankfurt-1", "lhr": "uk-london-1"}
-)
-
-// regionOf gives the region that stands in an OCID: ocid1.<type>.<realm>.<region>.<id>.
-func regionOf(ocid string) string {
-	parts := strings.Split(ocid, ".")
-	if len(parts) < 5 || parts[0] != "ocid1" {
-		return ""
-	}
-	if name, ok := regionKeys[parts[3]]; ok {
-		return name
-	}
-	if regionName.MatchString(parts[3]) {
-		return parts[3]
-	}
-	return ""
-}
-
 // audit builds the document of an audit event.
 func audit(s source, t event.Time) map[string]any {
 	op := operationOf(s.eventType)
@@ -375,59 +306,6 @@ func api(s source, op operation) map[string]any {
 
 var versionForm = regexp.MustCompile(`^\d{8}$`)
 
-func httpRequest(s source) map[string]any {
-	request := map[string]any{}
-	switch method := strings.ToUpper(str(s.data, "request", "action")); method {
-	case http.MethodConnect, http.MethodDelete, http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodPatch,
-		http.MethodPost, http.MethodPut, http.MethodTrace:
-		request["http_method"] = method
-	}
-	set(request, "user_agent", first(str(s.data, "identity", "userAgent"), str(s.data, "additionalDetails", "ssoUserAgent")))
-	if path := str(s.data, "request", "path"); path != "" {
-		request["url"] = map[string]any{"path": path}
-	}
-	if s.parts == whole {
-		set(request, "http_headers", headers(object(s.data, "request", "headers")))
-	}
-	return request
-}
-
-// headers gives the headers by name; the values of those that let somebody in are not repeated.
-func headers(all *fastjson.Value) []any {
-	if all == nil {
-		return nil
-	}
-	values := map[string]any{}
-	all.GetObject().Visit(func(key []byte, v *fastjson.Value) {
-		name := string(key)
-		if _, twice := values[name]; twice {
-			return
-		}
-		value := scalar(v)
-		for i, element := range v.GetArray() {
-			if i > 0 {
-				value += ", "
-			}
-			value += scalar(element)
-		}
-		if secretHeader(name) {
-			value = "*****"
-		}
-		values[name] = value
-	})
-	list := make([]any, 0, len(values))
-	for _, name := range slices.Sorted(maps.Keys(values)) {
-		list = append(list, map[string]any{"name": name, "value": values[name]})
-	}
-	return list
-}
-
-func secretHeader(name string) bool {
-	name = strings.ToLower(name)
-	return name == "authorization" || name == "cookie" || name == "proxy-authorization" || strings.Contains(name, "token") ||
-		strings.Contains(name, "secret") || strings.Contains(name, "password")
-}
-
 // mapped are the members of `data` that have a home in the document; nil means the whole member.
 var mapped = map[string][]string{
 	"eventName": nil, "compartmentId": nil, "compartmentName": nil, "eventGroupingId": nil, "message": nil,
@@ -459,6 +337,7 @@ func rest(s source, op operation) map[string]any {
 			for _, part := range parts {
 				delete(m, part)
 			}
+			mask(m["headers"])
 		}
 		set(data, name, pruned(value))
 	})

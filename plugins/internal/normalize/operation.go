@@ -172,7 +172,7 @@ func operationOf(eventType string) operation {
 	if op.deed.activity == otherActivity {
 		op.deed.other = op.name
 	}
-	op.domain = isDomain(op.service)
+	op.domain = isDomain(op.service) || isControlPlane(op.service) && !isKnown
 	return op
 }
 

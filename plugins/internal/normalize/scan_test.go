@@ -281,6 +281,7 @@ func TestSecretsAreNotRepeated(t *testing.T) {
 	doc, err := normalize.Normalize(sample.JSON("UploadApiKey", sample.Options{Set: map[string]any{
 		"data.identity.credentials": "ST$" + canary,
 		"data.request.headers":      map[string]any{"authorization": []any{canary}, "Cookie": []any{canary}, "X-Auth-Token": []any{canary}},
+		"data.response.headers":     map[string]any{"Set-Cookie": []any{canary}},
 	}}))
 	if err != nil {
 		t.Fatal(err)

@@ -48,3 +48,54 @@ func TestStaticStatesOnlyWhatTheDocumentSays(t *testing.T) {
 		t.Errorf("%d facts of %d records: too few to spare decoding", stated, len(records))
 	}
 }
+
+func TestStaticIsSilentWhereARecordCouldDiffer(t *testing.T) {
+	tests := []struct {
+		name, eventType string
+		kind            normalize.Kind
+		certain         bool // class and operation are certain
+	}{
+		{"operation of the control plane", "com.oraclecloud.identityControlPlane.UploadApiKey", normalize.ConnectorHub, true},
+		{"any case", "COM.ORACLECLOUD.IDENTITYCONTROLPLANE.UPLOADAPIKEY", normalize.EventsService, true},
+		{"operation that is not known", "com.oraclecloud.newservice.CreateThing", normalize.AuditAPI, true},
+		{"the same in the Logging service may be a service's log", "com.oraclecloud.newservice.CreateThing", normalize.ConnectorHub, false},
+		{"events of identity domains have their name inside", "com.oraclecloud.IdentityDomains.CreateUser", normalize.AuditAPI, false},
+		{"so may types of IAM that are not known", "com.oraclecloud.identityControlPlane.CreateSession", normalize.AuditAPI, false},
+		{"a problem's class depends on its detector", "com.oraclecloud.cloudguard.problemdetected", normalize.EventsService, false},
+		{"problem", "", normalize.Problem, false},
+		{"flow", "com.oraclecloud.vcn.flowlogs.DataEvent", normalize.FlowLog, false},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			facts := normalize.Static(test.kind, test.eventType)
+			for _, field := range []string{"class_name", "activity_name", "type_uid", "api.operation"} {
+				if _, ok := facts[field]; ok != test.certain {
+					t.Errorf("%s is stated: %v, want %v", field, ok, test.certain)
+				}
+			}
+			if test.eventType != "" && facts["metadata.event_code"] != test.eventType {
+				t.Errorf("got event code %v, want %s", facts["metadata.event_code"], test.eventType)
+			}
+			if facts["metadata.version"] != normalize.SchemaVersion {
+				t.Errorf("got version %v", facts["metadata.version"])
+			}
+		})
+	}
+	for _, kind := range []normalize.Kind{normalize.Unknown, normalize.Normalized} {
+		if facts := normalize.Static(kind, "com.oraclecloud.identityControlPlane.UploadApiKey"); facts != nil {
+			t.Errorf("%s: got %v, want nothing", kind, facts)
+		}
+	}
+}
+
+func TestTypeThatIsNotKnownIsReadByItsDetails(t *testing.T) {
+	got := look(t, []byte(`{"eventType":"com.oraclecloud.identityControlPlane.CreateSession","eventTime":"2026-11-20T10:00:00Z","data":{
+		"additionalDetails":{"eventId":"sso.session.create.success","actorName":"Alice"}}}`), "class_name", "activity_name", "status", "user.name", "api.operation")
+	for field, want := range map[string]any{
+		"class_name": "Authentication", "activity_name": "Logon", "status": "Success", "user.name": "alice", "api.operation": "sso.session.create.success",
+	} {
+		if got[field] != want {
+			t.Errorf("%s: got %v, want %v", field, got[field], want)
+		}
+	}
+}
