@@ -1,0 +1,225 @@
+package demo
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"sort"
+	"strings"
+	"sync"
+	"text/tabwriter"
+	"time"
+
+	"github.com/redpanda-data/benthos/v4/public/service"
+	"github.com/valyala/fastjson"
+
+	"benthos-oci/plugins/ocisim"
+)
+
+// watcher is the output of the demo: it counts events and shows incidents.
+type watcher struct {
+	out      io.Writer
+	progress *progress
+
+	mu     sync.Mutex
+	parser fastjson.Parser     // guarded by mu
+	events map[string]int      // guarded by mu: deliveries by event id
+	found  map[string]*finding // guarded by mu: the newest revision by incident id
+}
+
+// finding is one incident, read from its OCSF document.
+type finding struct {
+	id, rule, severity, title, who, from string
+	revision                             int64
+	key                                  map[string]string
+	count                                int
+	fired, first, last                   time.Time
+	document                             []byte
+}
+
+func (f *finding) identity() string { return identity(f.rule, f.key, f.count) }
+
+func newWatcher(o Options, events int) *watcher {
+	return &watcher{out: o.Out, progress: newProgress(o, events), events: make(map[string]int, events), found: map[string]*finding{}}
+}
+
+// log is where warnings of the pipeline go.
+func (w *watcher) log() io.Writer { return w.progress }
+
+func (w *watcher) begin(sim *ocisim.Sim, endpoint string) {
+	t := sim.Tenancies()[0]
+	truth := sim.Truth()
+	fmt.Fprintf(w.out, "A day of the tenancy %s: %d events in %d regions, collected from %s by signed requests.\n\n",
+		t.Name, len(truth.Events), len(t.Regions), endpoint)
+	fmt.Fprintf(w.out, line, "TIME", "SEVERITY", "WHO", "FROM", "INCIDENT")
+}
+
+// line is the form of an incident on the screen.
+const line = "%-19s  %-8s  %-38s  %-15s  %s\n"
+
+// consume takes a batch that leaves the pipeline. It never refuses one.
+func (w *watcher) consume(_ context.Context, batch service.MessageBatch) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	arrived := 0
+	for _, m := range batch {
+		data, err := m.AsBytes()
+		if err != nil {
+			return fmt.Errorf("reading a message: %w", err)
+		}
+		if kind, _ := m.MetaGet("correlate_type"); kind == "incident" {
+			w.incident(m, data)
+			continue
+		}
+		if source, _ := m.MetaGet("oci_source"); source == "oci_audit" {
+			arrived++
+			w.event(data)
+		}
+	}
+	w.progress.add(arrived)
+	return nil
+}
+
+func (w *watcher) event(data []byte) {
+	id := ""
+	if v, err := w.parser.ParseBytes(data); err == nil {
+		id = string(v.GetStringBytes("eventId"))
+	}
+	w.events[id]++
+}
+
+func (w *watcher) incident(m *service.Message, data []byte) {
+	f := read(m, data)
+	old := w.found[f.id]
+	if old != nil && old.revision > f.revision {
+		return
+	}
+	w.found[f.id] = f
+	if old != nil {
+		return // it was shown when it fired
+	}
+	w.progress.clear()
+	fmt.Fprintf(w.out, line, f.fired.Format(time.DateTime), f.severity, f.who, f.from, f.title)
+}
+
+func read(m *service.Message, data []byte) *finding {
+	meta := func(name string) string {
+		value, _ := m.MetaGet(name)
+		return value
+	}
+	f := &finding{id: meta("incident_id"), rule: meta("incident_rule"), severity: meta("incident_severity"), document: bytes.Clone(data), key: map[string]string{}}
+	_, _ = fmt.Sscan(meta("incident_revision"), &f.revision) // a revision that is no number is the oldest
+	var d document
+	if err := json.Unmarshal(data, &d); err != nil {
+		f.title = fmt.Sprintf("cannot be read: %v", err)
+		return f
+	}
+	f.title, f.count = d.FindingInfo.Title, d.Count
+	f.fired, f.first, f.last = utc(d.FindingInfo.Created), utc(d.FindingInfo.FirstSeen), utc(d.FindingInfo.LastSeen)
+	for name, value := range d.Unmapped.Key {
+		f.key[name] = fmt.Sprint(value)
+	}
+	for _, e := range d.Evidences {
+		if f.who == "" {
+			f.who = e.Actor.User.Name
+		}
+		if f.who == "" {
+			f.who = e.User.Name
+		}
+		if f.from == "" {
+			f.from = e.Source.IP
+		}
+	}
+	return f
+}
+
+// document is what the demo shows of an OCSF Detection Finding.
+type document struct {
+	Count       int `json:"count"`
+	FindingInfo struct {
+		Title     string `json:"title"`
+		Created   int64  `json:"created_time"`
+		FirstSeen int64  `json:"first_seen_time"`
+		LastSeen  int64  `json:"last_seen_time"`
+	} `json:"finding_info"`
+	Evidences []struct {
+		Actor struct {
+			User named `json:"user"`
+		} `json:"actor"`
+		User   named `json:"user"`
+		Source struct {
+			IP string `json:"ip"`
+		} `json:"src_endpoint"`
+	} `json:"evidences"`
+	Unmapped struct {
+		Key map[string]any `json:"key"`
+	} `json:"unmapped"`
+}
+
+type named struct {
+	Name string `json:"name"`
+}
+
+func utc(ms int64) time.Time { return time.UnixMilli(ms).UTC() }
+
+// inOrder gives the incidents by rule and time.
+func (w *watcher) inOrder() []*finding {
+	all := make([]*finding, 0, len(w.found))
+	for _, f := range w.found {
+		all = append(all, f)
+	}
+	sort.Slice(all, func(i, j int) bool {
+		a, b := all[i], all[j]
+		switch {
+		case a.rule != b.rule:
+			return a.rule < b.rule
+		case !a.first.Equal(b.first):
+			return a.first.Before(b.first)
+		}
+		return a.id < b.id
+	})
+	return all
+}
+
+// documents gives the newest revision of each incident, one a line.
+func (w *watcher) documents() []byte {
+	var b bytes.Buffer
+	for _, f := range w.inOrder() {
+		b.Write(f.document)
+		b.WriteByte('\n')
+	}
+	return b.Bytes()
+}
+
+// end shows the table and the verdict.
+func (w *watcher) end(r Result) {
+	w.progress.finish()
+	fmt.Fprintln(w.out)
+	t := tabwriter.NewWriter(w.out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "RULE\tSEVERITY\tKEY\tCOUNT\tFIRST\tLAST")
+	for _, f := range w.inOrder() {
+		fmt.Fprintf(t, "%s\t%s\t%s\t%d\t%s\t%s\n", f.rule, f.severity, shortKey(f.key), f.count, f.first.Format(time.TimeOnly), f.last.Format(time.TimeOnly))
+	}
+	_ = t.Flush() // the screen is gone when this fails
+	for _, text := range r.Missing {
+		fmt.Fprintf(w.out, "missing: %s\n", text)
+	}
+	for _, text := range r.Besides {
+		fmt.Fprintf(w.out, "besides: %s\n", text)
+	}
+	fmt.Fprintf(w.out, "\n%s, in %.1f seconds.\nThe incidents as OCSF documents: %s\n", r.Verdict, r.Seconds, r.Documents)
+}
+
+// shortKey writes a key for a table: of an OCID only the kind and the last letters, by which it is told apart.
+func shortKey(key map[string]string) string {
+	short := map[string]string{}
+	for name, value := range key {
+		if kind, rest, ok := strings.Cut(strings.TrimPrefix(value, "ocid1."), "."); ok && strings.HasPrefix(value, "ocid1.") && len(rest) > 6 {
+			value = kind + ".." + rest[len(rest)-6:]
+		}
+		short[name] = value
+	}
+	return keyText(short)
+}
