@@ -3,7 +3,6 @@ package expr
 import (
 	"math"
 	"slices"
-	"sort"
 )
 
 // aggregate is the shape of a call over events.
@@ -218,7 +217,7 @@ func statistic(a *Aggregate, numbers []float64) (float64, bool) {
 		return 100 * math.Abs(last-first) / math.Abs(first), true
 	}
 	sorted := slices.Clone(numbers)
-	sort.Float64s(sorted)
+	slices.Sort(sorted)
 	if a.Func == "median" {
 		middle := len(sorted) / 2
 		if len(sorted)%2 == 1 {

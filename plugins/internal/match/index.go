@@ -22,7 +22,7 @@ func (t *test) needs() requirement {
 	return requirement{t.name: {path: t.path, values: t.exact}}
 }
 
-func (n none) needs() requirement { return nil }
+func (none) needs() requirement { return nil }
 
 // needs of an `and`: each part's, and for a field that several parts ask for the shorter list.
 func (a all) needs() requirement {

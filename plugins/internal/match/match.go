@@ -14,6 +14,7 @@ package match
 
 import (
 	"fmt"
+	"maps"
 	"sync"
 	"sync/atomic"
 
@@ -115,9 +116,7 @@ func keyPaths(keys []rule.Key) [][]event.Path {
 // SetLists swaps the lists that `|expand: '%name%'` names. A list that is not among them holds nothing.
 func (s *Set) SetLists(lists map[string]List) {
 	own := make(map[string]List, len(lists))
-	for name, l := range lists {
-		own[name] = l
-	}
+	maps.Copy(own, lists)
 	s.lists.Store(&own)
 }
 
@@ -126,7 +125,7 @@ func (s *Set) DroppedKeys() int64 { return s.dropped.Load() }
 
 // MayMatch is false only when no rule can match an event with these facts: a field that is not among them may have any value.
 func (s *Set) MayMatch(f event.Facts) bool {
-	c := subjects.Get().(*subject) //nolint:forcetypeassert // Nothing else is in the pool.
+	c := subjects.Get().(*subject)
 	defer c.done()
 	c.facts, c.lists = f, *s.lists.Load()
 	for i := range s.patterns {
@@ -148,7 +147,7 @@ func (c *subject) done() {
 // Match appends a hit to dst for each pattern and key that the event fulfils, ordered by rule, pattern and key.
 // What an exception of its rule drops at the event's time is no hit.
 func (s *Set) Match(ev *event.Event, dst []Hit) []Hit {
-	c := subjects.Get().(*subject) //nolint:forcetypeassert // Nothing else is in the pool.
+	c := subjects.Get().(*subject)
 	defer c.done()
 	c.ev, c.lists = ev, *s.lists.Load()
 	start := len(dst)

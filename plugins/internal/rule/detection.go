@@ -79,7 +79,7 @@ type conditionParser struct {
 }
 
 func parseCondition(text string, s *selections) (Condition, error) {
-	w, err := splitWords(text, "|*")
+	w, err := splitWords(text, "|")
 	if err != nil {
 		return nil, err
 	}
@@ -182,10 +182,6 @@ func (p *conditionParser) atom() (Condition, error) {
 func (p *conditionParser) of(quantity word) (Condition, error) {
 	t := p.take()
 	pattern := t.text
-	// The splitter gives a wildcard as a word of its own.
-	for next := p.peek(); next.text == "*" && next.offset == t.offset+len(pattern) || pattern == "*" && next.offset == t.offset+1 && namePattern.MatchString(next.text); next = p.peek() {
-		pattern += p.take().text
-	}
 	var some []Condition
 	glob := newGlob(pattern, true)
 	for _, name := range p.names {
@@ -204,7 +200,7 @@ func (p *conditionParser) of(quantity word) (Condition, error) {
 }
 
 // before says what stands where something is missing.
-func (w *words) before(t word) string {
+func (*words) before(t word) string {
 	if t.text == "" {
 		return " at the end"
 	}

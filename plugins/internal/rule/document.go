@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -138,7 +139,7 @@ func parseYAML(data []byte) (root *yaml.Node, err error) {
 	var doc, second yaml.Node
 	if err := decoder.Decode(&doc); err != nil {
 		if errors.Is(err, io.EOF) {
-			return nil, nil //nolint:nilnil // An empty file is told apart by the caller.
+			return nil, nil
 		}
 		return nil, err
 	}
@@ -149,7 +150,7 @@ func parseYAML(data []byte) (root *yaml.Node, err error) {
 		return nil, fmt.Errorf("yaml: line %d: a file holds one document: remove the `---` before this", second.Line)
 	}
 	if len(doc.Content) == 0 || doc.Content[0].Kind == yaml.ScalarNode && doc.Content[0].Tag == "!!null" {
-		return nil, nil //nolint:nilnil // As above.
+		return nil, nil
 	}
 	return doc.Content[0], nil
 }
@@ -300,10 +301,8 @@ func (d *document) choice(n *yaml.Node, what string, words []string) (string, bo
 	if !ok {
 		return "", false
 	}
-	for _, w := range words {
-		if s == w {
-			return s, true
-		}
+	if slices.Contains(words, s) {
+		return s, true
 	}
 	d.errorf(n, "%s is one of %s, not %q%s", what, strings.Join(words, ", "), s, didYouMean(s, words))
 	return "", false
@@ -311,7 +310,7 @@ func (d *document) choice(n *yaml.Node, what string, words []string) (string, bo
 
 // unknown notes that a key is none of those that are known here.
 func (d *document) unknown(e entry, what string, known []string) {
-	if hint := hints[e.name]; hint != "" && !contains(known, e.name) {
+	if hint := hints[e.name]; hint != "" && !slices.Contains(known, e.name) {
 		d.errorf(e.key, "unknown key %q in %s: %s", e.name, what, hint)
 		return
 	}
@@ -334,15 +333,6 @@ var hints = map[string]string{
 	"tests":     "tests stand in <id>_test.yaml, under `cases`",
 	"cases":     "tests stand in <id>_test.yaml",
 	"threshold": "write `having: count() >= 5`",
-}
-
-func contains(list []string, s string) bool {
-	for _, x := range list {
-		if x == s {
-			return true
-		}
-	}
-	return false
 }
 
 func didYouMean(written string, names []string) string {

@@ -3,6 +3,7 @@ package rule
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 )
 
 // JSONSchema gives the JSON Schema of rule files, for editors. It is made of the same tables that the reader uses.
@@ -39,9 +40,7 @@ func object(keys []key, needed ...string) map[string]any {
 	properties := make(map[string]any, len(keys))
 	for _, k := range keys {
 		property := map[string]any{"description": k.meaning}
-		for name, v := range k.schema {
-			property[name] = v
-		}
+		maps.Copy(property, k.schema)
 		properties[k.name] = property
 	}
 	schema := map[string]any{"type": "object", "properties": properties, "additionalProperties": false}

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"regexp"
 	"regexp/syntax"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf16"
@@ -63,9 +64,10 @@ func (d *document) selection(n *yaml.Node, what string) Condition {
 			return some[0]
 		}
 		return some
+	default:
+		d.errorf(n, "%s is a mapping of fields to values, or a list of such mappings, not %s", what, kindOf(n))
+		return Any{}
 	}
-	d.errorf(n, "%s is a mapping of fields to values, or a list of such mappings, not %s", what, kindOf(n))
-	return Any{}
 }
 
 // comparison is one line of a selection, its key taken apart.
@@ -136,7 +138,7 @@ func (d *document) modifiers(c *comparison, rest string, offset int) bool {
 	for m := range strings.SplitSeq(rest, "|") {
 		at := d.within(c.key, offset+1)
 		offset += 1 + len(m)
-		if !contains(modifiers, m) {
+		if !slices.Contains(modifiers, m) {
 			d.errorAt(at, "unknown modifier %q%s", m, didYouMeanOf(m, modifiers))
 			return false
 		}
@@ -444,14 +446,14 @@ func (d *document) regexp(c *comparison, t *Test, v any, n *yaml.Node) Condition
 		d.errorf(n, "a regular expression has 1 to %d bytes", maxPattern)
 		return nil
 	}
-	flags := ""
+	var flags strings.Builder
 	for _, f := range []string{"i", "m", "s"} {
 		if c.flags[f] {
-			flags += f
+			flags.WriteString(f)
 		}
 	}
-	if flags != "" {
-		s = "(?" + flags + ")" + s
+	if flags.Len() > 0 {
+		s = "(?" + flags.String() + ")" + s
 	}
 	parsed, err := syntax.Parse(s, syntax.Perl)
 	if err != nil {

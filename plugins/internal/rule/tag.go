@@ -2,6 +2,7 @@ package rule
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 
 	"gopkg.in/yaml.v3"
@@ -41,7 +42,7 @@ func (d *document) tags(n *yaml.Node) []string {
 		case attackNumber.MatchString(name):
 			d.errorf(item, "the tag %q is no number of ATT&CK: a technique is attack.t1098, or attack.t1098.001 with its sub-technique", tag)
 		default:
-			if tactic := strings.ReplaceAll(name, "_", "-"); !contains(tactics, tactic) {
+			if tactic := strings.ReplaceAll(name, "_", "-"); !slices.Contains(tactics, tactic) {
 				d.errorf(item, "the tag %q is no tactic of ATT&CK%s", tag, didYouMean(tactic, tactics))
 			}
 		}

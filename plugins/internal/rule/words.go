@@ -92,7 +92,7 @@ func (w *words) expect(s string) error {
 	return nil
 }
 
-func (w *words) errorAt(t word, format string, args ...any) error {
+func (*words) errorAt(t word, format string, args ...any) error {
 	return &expr.Error{Offset: t.offset, Text: fmt.Sprintf(format, args...)}
 }
 
