@@ -202,8 +202,8 @@ func (s *slot) encode(c *window.Encoder) {
 	c.Int(s.revision)
 	s.sent.encode(c)
 	c.Int(s.sentAt)
-	writeEvidence(c, s.baseFirst)
-	writeEvidence(c, s.baseLast)
+	writeExhibits(c, s.baseFirst)
+	writeExhibits(c, s.baseLast)
 	c.String(s.text.title)
 	c.Value(s.text.attributes)
 	writeStrings(c, s.text.response)
@@ -214,8 +214,8 @@ func decodeSlot(d *window.Decoder) *slot {
 	s := &slot{start: d.Int(), base: decodeSpan(d), fired: d.Int(), last: d.Int(), created: d.Bool(), closed: d.Bool(), creator: d.String(), revision: d.Int()}
 	s.sent = decodeSpan(d)
 	s.sentAt = d.Int()
-	s.baseFirst = readEvidence(d)
-	s.baseLast = readEvidence(d)
+	s.baseFirst = readExhibits(d)
+	s.baseLast = readExhibits(d)
 	s.text.title = d.String()
 	s.text.attributes, _ = d.Value().(map[string]any)
 	s.text.response = readStrings(d)
@@ -269,6 +269,34 @@ func readEvidence(d *window.Decoder) []incident.Evidence {
 			return nil
 		}
 		list = append(list, v)
+	}
+	return list
+}
+
+func writeExhibits(c *window.Encoder, list []exhibit) {
+	c.Uint(uint64(len(list)))
+	for _, x := range list {
+		c.String(x.id)
+		c.Int(x.time)
+		c.String(x.pattern)
+		c.Bool(x.evidence != nil)
+		if x.evidence != nil {
+			c.Evidence(x.evidence)
+		}
+	}
+}
+
+func readExhibits(d *window.Decoder) []exhibit {
+	var list []exhibit
+	for range d.Len() {
+		x := exhibit{id: d.String(), time: d.Int(), pattern: d.String()}
+		if d.Bool() {
+			x.evidence = d.Evidence()
+		}
+		if d.Failed() {
+			return nil
+		}
+		list = append(list, x)
 	}
 	return list
 }

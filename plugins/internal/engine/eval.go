@@ -118,7 +118,7 @@ func (j *judge) someWindow(n *cond, c int64) bool {
 		return false
 	}
 	// A condition that is not monotone can also become true when one leaves.
-	for _, e := range j.s.Between(add(c, -w), c) {
+	for _, e := range j.s.Between(add(c, -w), c-1) {
 		if e.Patterns&n.all != 0 && in(add(e.Time, w)) {
 			return true
 		}

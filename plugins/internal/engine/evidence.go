@@ -2,6 +2,8 @@ package engine
 
 import (
 	"encoding/json"
+	"maps"
+	"slices"
 
 	"benthos-oci/plugins/internal/event"
 	"benthos-oci/plugins/internal/incident"
@@ -19,15 +21,16 @@ const (
 
 // evidenceOf cuts an event to what an analyst needs. One event's evidence is shared by all keys that it counts for.
 func evidenceOf(ev *event.Event) *window.Evidence {
-	v := &window.Evidence{}
-	v.TypeUID, _ = event.Normal(ev.Doc["type_uid"]).(int64)
+	typeUID, _ := event.Normal(ev.Doc["type_uid"]).(int64)
+	product := ""
 	if meta, ok := ev.Doc["metadata"].(map[string]any); ok {
-		if product, ok := meta["product"].(map[string]any); ok {
-			v.Product, _ = product["name"].(string)
+		if of, ok := meta["product"].(map[string]any); ok {
+			product, _ = of["name"].(string)
 		}
 	}
+	// What is not needed of the event is not held in memory by it.
 	doc := map[string]any{}
-	for _, name := range []string{"actor", "src_endpoint", "dst_endpoint", "user", "group", "cloud", "resources", "device", "url"} {
+	for _, name := range evidenceParts {
 		if part, ok := ev.Doc[name]; ok && part != nil {
 			doc[name] = part
 		}
@@ -35,15 +38,26 @@ func evidenceOf(ev *event.Event) *window.Evidence {
 	if api, ok := ev.Doc["api"].(map[string]any); ok {
 		doc["api"] = trimAPI(api)
 	}
-	v.Doc = encodeEvidence(doc)
-	for _, name := range []string{"resources", "device", "url", "cloud", "dst_endpoint", "group", "actor", "user", "src_endpoint", "api"} {
-		if len(v.Doc) <= maxEvidence {
+	return window.LazyEvidence(typeUID, product, func() []byte { return encodeWithin(doc) })
+}
+
+// evidenceParts are the parts of an event that are kept beside the call. Where an event is too large
+// the first ones are left out first.
+var evidenceParts = []string{"resources", "device", "url", "cloud", "dst_endpoint", "group", "actor", "user", "src_endpoint"}
+
+func encodeWithin(doc map[string]any) []byte {
+	encoded := encodeEvidence(doc)
+	if len(encoded) <= maxEvidence {
+		return encoded
+	}
+	kept := maps.Clone(doc)
+	for _, name := range append(evidenceParts[:len(evidenceParts):len(evidenceParts)], "api") {
+		delete(kept, name)
+		if encoded = encodeEvidence(kept); len(encoded) <= maxEvidence {
 			break
 		}
-		delete(doc, name)
-		v.Doc = encodeEvidence(doc)
 	}
-	return v
+	return encoded
 }
 
 func encodeEvidence(doc map[string]any) []byte {
@@ -78,15 +92,27 @@ func trimAPI(api map[string]any) map[string]any {
 	return out
 }
 
-// evidence gives an entry as an incident shows it.
-func (p *plan) evidence(e *window.Entry) incident.Evidence {
-	v := incident.Evidence{ID: e.ID, Time: event.Time(e.Time), Pattern: p.firstPattern(e.Patterns & p.positive)}
-	if e.Evidence == nil {
+// exhibit is an event as it is kept for the evidence of an incident.
+type exhibit struct {
+	id       string
+	time     int64
+	pattern  string
+	evidence *window.Evidence
+}
+
+func (p *plan) exhibit(e *window.Entry) exhibit {
+	return exhibit{id: e.ID, time: e.Time, pattern: p.firstPattern(e.Patterns & p.positive), evidence: e.Evidence}
+}
+
+// show gives an exhibit as an incident shows it.
+func (x exhibit) show() incident.Evidence {
+	v := incident.Evidence{ID: x.id, Time: event.Time(x.time), Pattern: x.pattern}
+	if x.evidence == nil {
 		return v
 	}
-	v.TypeUID, v.Product = e.Evidence.TypeUID, e.Evidence.Product
+	v.TypeUID, v.Product = x.evidence.TypeUID, x.evidence.Product
 	// Damaged evidence is no reason to lose an incident: it then names the event only.
-	_ = json.Unmarshal(e.Evidence.Doc, &v.Doc)
+	_ = json.Unmarshal(x.evidence.Doc(), &v.Doc)
 	v.Doc, _ = normal(v.Doc).(map[string]any)
 	return v
 }
@@ -111,38 +137,40 @@ func (s *slot) keep(e *window.Entry, p *plan) {
 	s.base.add(e.Time)
 	// Entries are pruned in order.
 	if len(s.baseFirst) < evidenceFirst {
-		s.baseFirst = append(s.baseFirst, p.evidence(e))
+		s.baseFirst = append(s.baseFirst, p.exhibit(e))
 		return
 	}
-	s.baseLast = append(s.baseLast, p.evidence(e))
+	s.baseLast = append(s.baseLast, p.exhibit(e))
 	if len(s.baseLast) > evidenceLast {
-		s.baseLast = append([]incident.Evidence(nil), s.baseLast[1:]...)
+		s.baseLast = append([]exhibit(nil), s.baseLast[1:]...)
 	}
 }
 
 // evidence gives the first and the last events of a slot.
 func (r *record) evidence(s *slot) []incident.Evidence {
-	first := append([]incident.Evidence(nil), s.baseFirst...)
+	first := append([]exhibit(nil), s.baseFirst...)
 	live := r.series.All()
 	i := 0
 	for ; i < len(live) && len(first) < evidenceFirst; i++ {
 		if covers(live[i], s) {
-			first = append(first, r.plan.evidence(live[i]))
+			first = append(first, r.plan.exhibit(live[i]))
 		}
 	}
-	var last []incident.Evidence // latest first
+	var last []exhibit // latest first
 	for k := len(live) - 1; k >= i && len(last) < evidenceLast; k-- {
 		if covers(live[k], s) {
-			last = append(last, r.plan.evidence(live[k]))
+			last = append(last, r.plan.exhibit(live[k]))
 		}
 	}
 	for k := len(s.baseLast) - 1; k >= 0 && len(last) < evidenceLast; k-- {
 		last = append(last, s.baseLast[k])
 	}
-	for k := len(last) - 1; k >= 0; k-- {
-		first = append(first, last[k])
+	slices.Reverse(last)
+	shown := make([]incident.Evidence, 0, len(first)+len(last))
+	for _, x := range append(first, last...) {
+		shown = append(shown, x.show())
 	}
-	return first
+	return shown
 }
 
 func covers(e *window.Entry, s *slot) bool {

@@ -5,7 +5,6 @@ import (
 
 	"benthos-oci/plugins/internal/event"
 	"benthos-oci/plugins/internal/expr"
-	"benthos-oci/plugins/internal/incident"
 	"benthos-oci/plugins/internal/window"
 )
 
@@ -44,8 +43,8 @@ type slot struct {
 	start int64
 	// base counts the covered entries that were pruned; total counts those and the live ones.
 	base, total span
-	baseFirst   []incident.Evidence
-	baseLast    []incident.Evidence
+	baseFirst   []exhibit
+	baseLast    []exhibit
 	// fired is the time of the first firing, last that of the last; completions, without the plan's shift.
 	fired, last int64
 

@@ -402,6 +402,5 @@ func (c *counters) Evicted(_ string, n int, lost bool) {
 		c.lost += n
 	}
 }
-func (c *counters) Quarantined(string, error)               { c.quarantined++ }
+func (c *counters) Quarantined(string, error)              { c.quarantined++ }
 func (c *counters) Incidents(string, incident.Action, int) {}
-

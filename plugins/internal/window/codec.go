@@ -381,15 +381,3 @@ func (d *Decoder) Entry() Entry {
 	}
 	return e
 }
-
-// Evidence writes evidence.
-func (c *Encoder) Evidence(v *Evidence) {
-	c.Int(v.TypeUID)
-	c.String(v.Product)
-	c.Bytes(v.Doc)
-}
-
-// Evidence reads evidence.
-func (d *Decoder) Evidence() *Evidence {
-	return &Evidence{TypeUID: d.Int(), Product: d.String(), Doc: d.Bytes()}
-}

@@ -46,15 +46,6 @@ type Entry struct {
 	Chunk int64
 }
 
-// Evidence is what an analyst needs of an event, encoded once.
-type Evidence struct {
-	// TypeUID is the OCSF type of the event.
-	TypeUID int64
-	Product string
-	// Doc is a JSON object.
-	Doc []byte
-}
-
 // Compare orders entries by time, then id.
 func Compare(a, b *Entry) int {
 	if c := cmp.Compare(a.Time, b.Time); c != 0 {
