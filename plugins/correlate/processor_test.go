@@ -1,10 +1,12 @@
 package correlate
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"sync"
@@ -243,6 +245,21 @@ func TestMessageThatCannotBeMappedLeavesUntouchedWithItsError(t *testing.T) {
 				t.Errorf("its neighbor has the error %v, want none", out[0][1].GetError())
 			}
 		})
+	}
+}
+
+func TestCauseOfAMappingErrorIsLoggedOnceWithoutTheMessage(t *testing.T) {
+	p := newFake(t, &fake{}, forwardIncidents)
+	var log bytes.Buffer
+	p.log = service.NewLoggerFromSlog(slog.New(slog.NewTextHandler(&log, nil)))
+	for range 3 {
+		left(t, p, messages(`{"secret-of-the-message": `, `{"secret-of-the-message": `, `[1]`))
+	}
+	if n := strings.Count(log.String(), "A message is no event"); n != 2 {
+		t.Errorf("lines: got %d, want one for each of two causes:\n%s", n, &log)
+	}
+	if strings.Contains(log.String(), "secret-of-the-message") {
+		t.Errorf("the log quotes the message:\n%s", &log)
 	}
 }
 
