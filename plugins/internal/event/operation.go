@@ -114,7 +114,7 @@ var catalog = sync.OnceValue(func() operations {
 			c.paired[lower] = c.paired[lower] || paired
 		}
 	}
-	for _, problem := range strings.Fields(problemEvents) {
+	for problem := range strings.FieldsSeq(problemEvents) {
 		c.byType[typePrefix+"cloudguard."+problem] = Operation{}
 	}
 	for _, name := range DomainEvents() {

@@ -2,18 +2,18 @@ package normalize
 
 import (
 	"maps"
-	"net/http"
 	"slices"
 	"strings"
 
 	"github.com/valyala/fastjson"
 )
 
+// methods are the HTTP methods that OCSF knows.
+var methods = []string{"CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE"}
+
 func httpRequest(s source) map[string]any {
 	request := map[string]any{}
-	switch method := strings.ToUpper(str(s.data, "request", "action")); method {
-	case http.MethodConnect, http.MethodDelete, http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodPatch,
-		http.MethodPost, http.MethodPut, http.MethodTrace:
+	if method := strings.ToUpper(str(s.data, "request", "action")); slices.Contains(methods, method) {
 		request["http_method"] = method
 	}
 	set(request, "user_agent", first(str(s.data, "identity", "userAgent"), str(s.data, "additionalDetails", "ssoUserAgent")))

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
@@ -49,24 +50,42 @@ type validator struct{ schemas map[int64]*jsonschema.Schema }
 func newValidator(t *testing.T) validator {
 	t.Helper()
 	folder := filepath.Join(sharedFolder(t, "ocsf"), "jsonschema")
+	v, err := compile(folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
+
+var compiled struct {
+	sync.Mutex
+	byFolder map[string]validator
+}
+
+// compile reads the schemas of a folder once for all tests.
+func compile(folder string) (validator, error) {
+	compiled.Lock()
+	defer compiled.Unlock()
+	if v, ok := compiled.byFolder[folder]; ok {
+		return v, nil
+	}
 	files, err := filepath.Glob(filepath.Join(folder, "*.json"))
 	if err != nil || len(files) == 0 {
-		t.Fatalf("no schema in %s: %v", folder, err)
+		return validator{}, fmt.Errorf("no schema in %s: %w", folder, err)
 	}
 	v := validator{schemas: map[int64]*jsonschema.Schema{}}
 	compiler := jsonschema.NewCompiler()
 	for _, file := range files {
 		var class int64
 		if _, err := fmt.Sscanf(filepath.Base(file), "%d_", &class); err != nil {
-			t.Fatalf("%s: %v", file, err)
+			return validator{}, fmt.Errorf("reading the class of %s: %w", file, err)
 		}
-		schema, err := compiler.Compile(file)
-		if err != nil {
-			t.Fatalf("compiling %s: %v", file, err)
+		if v.schemas[class], err = compiler.Compile(file); err != nil {
+			return validator{}, fmt.Errorf("compiling %s: %w", file, err)
 		}
-		v.schemas[class] = schema
 	}
-	return v
+	compiled.byFolder = map[string]validator{folder: v}
+	return v, nil
 }
 
 func (v validator) check(doc map[string]any) error {

@@ -92,6 +92,7 @@ func Scan(b []byte) (kind Kind, eventType []byte) {
 			if c := m.value[0]; c >= '0' && c <= '9' {
 				return Normalized, nil
 			}
+		default:
 		}
 	}
 	return Unknown, nil
@@ -133,6 +134,7 @@ func TimeOf(b []byte) (event.Time, bool) {
 				return numberTime(string(m.value))
 			}
 		}
+	default:
 	}
 	return 0, false
 }

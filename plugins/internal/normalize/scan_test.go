@@ -105,16 +105,16 @@ func TestTimeOfIsTheTimeOfTheEvent(t *testing.T) {
 func TestEnvelopesGiveTheSameEvent(t *testing.T) {
 	for _, op := range sample.Operations() {
 		audit := sample.Event(op, sample.Options{})
-		want := comparable(t, audit)
+		want := whatRulesSee(t, audit)
 		for _, name := range slices.Sorted(maps.Keys(envelopes)) {
-			if diff := cmp.Diff(comparable(t, envelopes[name](audit)), want); diff != "" {
+			if diff := cmp.Diff(whatRulesSee(t, envelopes[name](audit)), want); diff != "" {
 				t.Fatalf("%s in %s (-got +want):\n%s", op, name, diff)
 			}
 		}
 	}
 }
 
-func comparable(t *testing.T, record map[string]any) map[string]any {
+func whatRulesSee(t *testing.T, record map[string]any) map[string]any {
 	t.Helper()
 	ev, err := normalize.Event(encode(t, record))
 	if err != nil {
