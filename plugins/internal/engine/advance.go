@@ -166,7 +166,7 @@ func (e *Engine) passRecord(r *record, scope string, mark int64) []*incident.Inc
 			fired = append(fired, inc)
 		}
 	}
-	r.prune(e.marks.at(scope), e.opt.Emit)
+	r.prune(e.marks.at(scope), e.opt.Emit, e.marks.ticked)
 	return fired
 }
 

@@ -3,6 +3,7 @@ package engine
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 
 	"benthos-oci/plugins/internal/event"
@@ -33,7 +34,12 @@ type naive struct {
 func settledByDefinition(r *rule.Rule, history []seen, tenancy string) map[string]string {
 	byKey := map[string][]seen{}
 	for _, s := range history {
-		byKey[s.key] = append(byKey[s.key], s)
+		// The rule may have fewer patterns than the history.
+		s.patterns = maps.Clone(s.patterns)
+		maps.DeleteFunc(s.patterns, func(p int, _ bool) bool { return p >= len(r.Patterns) })
+		if len(s.patterns) > 0 {
+			byKey[s.key] = append(byKey[s.key], s)
+		}
 	}
 	out := map[string]string{}
 	for key, list := range byKey {

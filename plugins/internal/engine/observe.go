@@ -207,7 +207,7 @@ func (b *batch) apply(l *locked, w *work) []deadline {
 	}
 	b.announce(r, w, grown)
 	b.repeat(r, w)
-	r.prune(mark, e.opt.Emit)
+	r.prune(mark, e.opt.Emit, e.marks.ticked)
 	wait := e.wait(r, w.scope)
 	e.memory.change(r)
 	return wait

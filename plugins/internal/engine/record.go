@@ -309,12 +309,7 @@ func (r *record) settle(mark int64, from event.Time, learned func(t int64) bool)
 func (r *record) pending(emit EmitOptions, every int64) int64 {
 	due := int64(window.MaxTime)
 	if !r.plan.monotone {
-		for _, e := range r.series.Between(r.settled, window.MaxTime) {
-			if !e.Judged && e.Patterns&r.plan.candidates != 0 {
-				due = add(e.Time, r.plan.ahead)
-				break
-			}
-		}
+		due = add(r.unjudged(), r.plan.ahead)
 	}
 	for _, s := range r.slots {
 		if !s.created {
@@ -330,14 +325,29 @@ func (r *record) pending(emit EmitOptions, every int64) int64 {
 	return due
 }
 
+// unjudged gives the time of the first candidate that is not judged; window.MaxTime where there is none.
+func (r *record) unjudged() int64 {
+	for _, e := range r.series.Between(r.settled, window.MaxTime) {
+		if !e.Judged && e.Patterns&r.plan.candidates != 0 {
+			return e.Time
+		}
+	}
+	return window.MaxTime
+}
+
 // closes gives the watermark at which nothing can be added to the slot any more.
 func (r *record) closes(s *slot) int64 {
 	return add(add(s.start, r.plan.per), max(r.plan.ahead-r.plan.shift, 0))
 }
 
 // prune drops what no window above the watermark can reach, and slots that are over.
-func (r *record) prune(mark int64, emit EmitOptions) {
+// What a candidate needs that time has passed but that is not judged yet is kept; without a clock none ever is.
+func (r *record) prune(mark int64, emit EmitOptions, clock bool) {
 	limit := add(mark, -r.plan.horizon)
+	if !r.plan.monotone && clock {
+		r.settled = max(r.settled, min(add(mark, -r.plan.ahead), add(r.unjudged(), -1)))
+		limit = min(limit, add(r.settled, r.plan.ahead-r.plan.horizon))
+	}
 	if limit <= r.pruned {
 		return
 	}
