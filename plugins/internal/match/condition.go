@@ -45,13 +45,18 @@ func compile(c rule.Condition) (condition, error) {
 		parts, err := compileAll(c)
 		return all(parts), err
 	case rule.Any:
-		parts, err := compileAll(c)
+		parts, err := compileAll(together(c))
+		if err == nil && len(parts) == 1 {
+			return parts[0], nil
+		}
 		return anyOf(parts), err
 	case rule.None:
 		of, err := compile(c.Of)
 		return none{of}, err
 	case *rule.Test:
 		return compileTest(c)
+	case *oneOf:
+		return c.compile(), nil
 	}
 	return nil, fmt.Errorf("a condition of type %T is not known", c)
 }

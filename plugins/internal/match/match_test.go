@@ -431,3 +431,15 @@ func BenchmarkMatchHit(b *testing.B) {
 		}
 	}
 }
+
+func TestManyValuesOfAFieldAreOneLookup(t *testing.T) {
+	s := compiled(t, "match: {user.name: [alice, Bob, 400, true, ÉLISE, c*], status: [Success, Failure]}")
+	for v, want := range map[any]bool{"ALICE": true, "bob": true, int64(400): true, "400": true, true: true, "True": true, "élise": true, "carol": true, "dave": false, int64(40): false, 1.5: false} {
+		if got := matches(s, map[string]any{"status": "failure", "user": map[string]any{"name": v}}); got != want {
+			t.Errorf("%v: got %t", v, got)
+		}
+	}
+	if got := len(s.patterns[0].condition.(all)[1].(anyOf)); got != 2 {
+		t.Errorf("got %d parts, want the lookup and the wildcard", got)
+	}
+}

@@ -59,7 +59,7 @@ func anyCondition(t *rapid.T, depth int) rule.Condition {
 		return rule.None{Of: anyCondition(t, depth-1)}
 	case 1, 2:
 		var parts []rule.Condition
-		for range rapid.IntRange(0, 3).Draw(t, "parts") {
+		for range rapid.IntRange(0, 7).Draw(t, "parts") {
 			parts = append(parts, anyCondition(t, depth-1))
 		}
 		if rapid.Bool().Draw(t, "all") {

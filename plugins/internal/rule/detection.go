@@ -12,6 +12,10 @@ import (
 func (d *document) detection(n *yaml.Node) Condition {
 	s := &selections{byName: map[string]Condition{}, used: map[string]bool{}}
 	var condition *yaml.Node
+	if len(n.Content)/2 > maxSelections {
+		d.errorf(n, "a detection has at most %d selections", maxSelections)
+		return Any{}
+	}
 	for _, e := range d.mapping(n, "detection") {
 		switch e.name {
 		case "condition":

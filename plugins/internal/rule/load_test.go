@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -222,5 +223,23 @@ func TestGlobMatchesAsSigmaSays(t *testing.T) {
 	}
 	if diff := cmp.Diff(true, newGlob("A*", true).Match("Ab") && !newGlob("A*", true).Match("ab")); diff != "" {
 		t.Error(diff)
+	}
+}
+
+func TestTooManyValuesAndSelectionsAreRefused(t *testing.T) {
+	var selections strings.Builder
+	for i := range maxSelections {
+		selections.WriteString(", s" + strconv.Itoa(i) + ": {status: Success}")
+	}
+	for text, ok := range map[string]bool{
+		"match: {user.name: [" + strings.Repeat("a,", maxValues-1) + "a]}":                                                           true,
+		"match: {user.name: [" + strings.Repeat("a,", maxValues) + "a]}":                                                             false,
+		"detection: {condition: all of them" + selections.String()[:len(selections.String())-len(", s199: {status: Success}")] + "}": true,
+		"detection: {condition: all of them" + selections.String() + "}":                                                             false,
+	} {
+		_, problems := Parse("x.yaml", []byte(head+text), Options{Inline: true})
+		if (problems.Err() == nil) != ok {
+			t.Errorf("%.40s: got %.200v", text, problems.Err())
+		}
 	}
 }

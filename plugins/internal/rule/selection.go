@@ -18,10 +18,12 @@ import (
 	"benthos-oci/plugins/internal/expr"
 )
 
-// Limits of a regular expression.
+// Limits of a selection.
 const (
 	maxPattern      = 2048
 	maxInstructions = 10_000
+	maxValues       = 10_000
+	maxSelections   = 200
 )
 
 // modifiers of Sigma that are known.
@@ -95,6 +97,10 @@ func (d *document) comparison(e entry) Condition {
 	}
 	if c.flags["all"] && e.value.Kind != yaml.SequenceNode {
 		d.errorf(e.value, "`|all` asks for every value of a list, and this is none")
+	}
+	if n := len(e.value.Content); n > maxValues {
+		d.errorf(e.value, "a field has at most %d values here, not %d: put them into a list, and write `|expand: '%%name%%'`", maxValues, n)
+		return nil
 	}
 	var parts []Condition
 	for _, item := range d.items(e.value) {
@@ -187,8 +193,14 @@ func didYouMeanOf(written string, names []string) string {
 	if near := didYouMean(written, names); near != "" {
 		return near
 	}
+	if len(names) > maxNames {
+		return ": known are " + strings.Join(names[:maxNames], ", ") + ", ..."
+	}
 	return ": known are " + strings.Join(names, ", ")
 }
+
+// maxNames is the most names that an error lists.
+const maxNames = 30
 
 // value gives the test for one value; nil where it is wrong.
 func (d *document) value(c *comparison, n *yaml.Node) Condition {
