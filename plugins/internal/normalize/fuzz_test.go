@@ -21,6 +21,10 @@ func seeds(f *testing.F) {
 	f.Add(sample.ProblemJSON("BUCKET_IS_PUBLIC", sample.ProblemOptions{}))
 	f.Add(encode(f, sample.ProblemEvent("ROGUE_USER", sample.ProblemOptions{})))
 	f.Add([]byte(`{"class_uid":6003,"time":1}`))
+	for _, eventType := range []string{"", ".", "com.oraclecloud.", "com.oraclecloud.x.", "com.oraclecloud..end", ".begin", "Problem", "com.oraclecloud.IdentityDomains.X", "com.oraclecloud.cloudguard.problemx"} {
+		f.Add([]byte(`{"eventType":"` + eventType + `","eventTime":"2026-11-20T10:00:00Z","source":"s","data":{"eventName":"E"}}`))
+		f.Add([]byte(`{"type":"com.oraclecloud.` + eventType + `","time":"2026-11-20T10:00:00Z","data":{"eventName":"E"}}`))
+	}
 	f.Add([]byte(`{"eventType":"a","event\u0054ype":"b","eventTime":"2026-11-20T10:00:00Z","data":[]}`))
 	f.Add([]byte(`{"type":"com.oraclecloud.vcn.flowlogs.DataEvent","time":"2026-11-20T10:00:00Z","data":{"sourceAddress":"::1","action":"REJECT"}}`))
 }

@@ -223,7 +223,10 @@ func Static(kind Kind, eventType string) event.Facts {
 	case Unknown, Normalized:
 		return nil
 	}
-	facts := event.Facts{"metadata.version": SchemaVersion, "metadata.event_code": eventType}
+	facts := event.Facts{"metadata.version": SchemaVersion}
+	if eventType != "" {
+		facts["metadata.event_code"] = eventType
+	}
 	if isProblem(eventType) {
 		facts["category_uid"], facts["category_name"] = complianceFinding.category, complianceFinding.categoryName
 		facts["metadata.product.name"] = productCloudGuard
@@ -237,7 +240,9 @@ func Static(kind Kind, eventType string) event.Facts {
 	if op.domain {
 		return facts
 	}
-	facts["api.operation"] = op.name
+	if op.name != "" {
+		facts["api.operation"] = op.name
+	}
 	if op.service != "" {
 		facts["api.service.name"] = op.service
 	}
