@@ -3,6 +3,7 @@ package tests
 import (
 	"os"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
@@ -21,9 +22,26 @@ func TestProgram(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:           "scripts",
 		UpdateScripts: os.Getenv("UPDATE") != "",
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"wait-for-file": waitForFile,
+		},
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("CHECKOUT", checkout)
 			return nil
 		},
 	})
+}
+
+// waitForFile waits until a program in the background has written a file: it is written whole, or not there.
+func waitForFile(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) != 1 {
+		ts.Fatalf("usage: wait-for-file FILE")
+	}
+	path := ts.MkAbs(args[0])
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+		if info, err := os.Stat(path); err == nil && info.Size() > 0 {
+			return
+		}
+	}
+	ts.Fatalf("%s was not written", args[0])
 }

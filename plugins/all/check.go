@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/redpanda-data/benthos/v4/public/service"
@@ -193,7 +194,7 @@ func printChecked(w io.Writer, r checked) {
 			fmt.Fprintf(w, "  ok  %-28s %s\n", s.Name, s.Detail)
 		default:
 			fmt.Fprintf(w, "  BAD %-28s %s\n", s.Name, s.Error)
-			if s.Statement != "" {
+			if !strings.Contains(s.Error, s.Statement) {
 				fmt.Fprintf(w, "      %-28s %s\n", "", s.Statement)
 			}
 		}

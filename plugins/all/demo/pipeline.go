@@ -9,7 +9,7 @@ import (
 	"benthos-oci/plugins/ocisim"
 )
 
-//go:embed pipeline.yaml
+//go:embed pipeline.yaml.tmpl
 var pipelineText string
 
 var pipelineTemplate = template.Must(template.New("pipeline").Funcs(template.FuncMap{"indent": indent}).Parse(pipelineText))
