@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -359,13 +360,13 @@ output: { test_sink: { name: "{{out}}" } }
 		time.Sleep(time.Second)
 		in.source.Load().Partition(tenancy, "unreadable")
 		for minute := range 59 {
-			in.caughtUp("readable", noon.Add(2*time.Hour+time.Duration(minute)*time.Minute))
+			in.caughtUp("p", noon.Add(2*time.Hour+time.Duration(minute)*time.Minute))
 			time.Sleep(time.Minute)
 		}
 		if n := len(out.taken()); n != 0 {
 			t.Errorf("within max_hold: got %d incidents, want none", n)
 		}
-		in.caughtUp("readable", noon.Add(3*time.Hour))
+		in.caughtUp("p", noon.Add(3*time.Hour))
 		time.Sleep(2 * time.Minute)
 		wantCounts(t, out, map[string]int64{"test-wait alice": 1})
 		for _, m := range out.taken() {
@@ -378,6 +379,75 @@ output: { test_sink: { name: "{{out}}" } }
 			}
 		}
 	})
+}
+
+func TestBackfillEndsWithItsLastAbsences(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		in := newFeed(service.MessageBatch{raw("UploadApiKey", "alice", noon)}, service.MessageBatch{raw("GetInstance", "bob", noon)}).ends()
+		out := &sink{}
+		start(t, 2, `
+input:
+  broker:
+    inputs:
+      - { label: audit, test_feed: { name: "{{in}}", reports: true, bounded: true } }
+      - { label: clock, correlate_source: {} }
+pipeline:
+  processors:
+    - correlate:
+        rules:`+waitRule+`
+output: { test_sink: { name: "{{out}}" } }
+`, map[string]any{"in": in, "out": out}).wait()
+		wantCounts(t, out, map[string]int64{"test-wait alice": 1})
+	})
+}
+
+func TestTicksAndEventsReachNoOutputButAsAsked(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		in := newFeed(service.MessageBatch{raw("UploadApiKey", "alice", noon)}, service.MessageBatch{raw("GetInstance", "bob", noon)}).ends()
+		in.pace = time.Minute
+		out := &sink{}
+		start(t, 2, `
+input:
+  correlate_source: { inputs: [ { test_feed: { name: "{{in}}" } } ] }
+pipeline:
+  processors:
+    - correlate:
+        rules:`+keyRule+`
+        forward: [ incidents, events, late ]
+output: { test_sink: { name: "{{out}}" } }
+`, map[string]any{"in": in, "out": out}).wait()
+		got := map[string]int{}
+		for _, m := range out.taken() {
+			kind, _ := m.MetaGet("correlate_type")
+			got[kind]++
+		}
+		if diff := cmp.Diff(map[string]int{"incident": 1, "event": 2}, got); diff != "" {
+			t.Errorf("what left, by type (-want +got):\n%s", diff)
+		}
+	})
+}
+
+func TestSecondCorrelateBesideAClockIsRefused(t *testing.T) {
+	b := service.NewStreamBuilder()
+	name := use(t, &feeds, newFeed().ends())
+	if err := b.SetYAML(`
+input:
+  correlate_source: { inputs: [ { test_feed: { name: "` + name + `" } } ] }
+pipeline:
+  processors:
+    - { label: a, correlate: { packs: [ oci ] } }
+    - { label: b, correlate: { packs: [ oci ] } }
+output: { drop: {} }
+`); err != nil {
+		t.Fatal(err)
+	}
+	s, err := b.Build()
+	if err == nil {
+		err = s.Run(t.Context())
+	}
+	if err == nil || !strings.Contains(err.Error(), "has another correlate") {
+		t.Errorf("got %v, want an error that says so", err)
+	}
 }
 
 // TestThreadsAndBatchesDoNotChangeWhatIsFound sends the same events in several orders, sizes of batches and threads.

@@ -35,6 +35,9 @@ const (
 	lastWait  = 5 * time.Second
 )
 
+var errSecond = errors.New("this stream has another correlate, and the ticks of correlate_source reach only the first: " +
+	"put all rules into one, or make two streams")
+
 // processor is safe for any number of threads: Benthos gives one instance to all of them.
 type processor struct {
 	engine     correlator
@@ -74,7 +77,10 @@ func newProcessor(c config, res *service.Resources) (*processor, error) {
 	if err != nil {
 		return nil, err
 	}
-	p.release = claim.release
+	if p.tracker.Clocked() && p.tracker.Listeners() > 0 {
+		claim.release()
+		return nil, errSecond
+	}
 	// Loading at the start is bounded by the start itself: Benthos gives constructors no context.
 	ctx := context.Background()
 	e, err := p.open(ctx, c, set, claim.prefix, res)
@@ -84,7 +90,8 @@ func newProcessor(c config, res *service.Resources) (*processor, error) {
 	}
 	p.engine = e
 	p.candidates = newCandidates(e.MayMatch, p.mapper.known)
-	p.tracker.Listen(c.lateness, c.maxFuture)
+	leave := p.tracker.Listen(c.lateness, c.maxFuture)
+	p.release = func() { leave(); claim.release() }
 	stats := e.Stats()
 	p.tracker.Restore(watermark.Saved{Known: e.Known(ctx), Watermarks: stats.Watermarks, All: stats.All})
 	return p, nil

@@ -37,7 +37,8 @@ var (
 var errDown = errors.New("it is down")
 
 func init() {
-	named := service.NewConfigSpec().Field(service.NewStringField("name")).Field(service.NewBoolField("reports").Default(false))
+	named := service.NewConfigSpec().Field(service.NewStringField("name")).
+		Field(service.NewBoolField("reports").Default(false)).Field(service.NewBoolField("bounded").Default(false))
 	service.MustRegisterBatchInput("test_feed", named, func(conf *service.ParsedConfig, res *service.Resources) (service.BatchInput, error) {
 		name, err := conf.FieldString("name")
 		if err != nil {
@@ -49,8 +50,12 @@ func init() {
 		}
 		v, _ := feeds.Load(name)
 		in := &feedInput{feed: v.(*feed)}
+		bounded, err := conf.FieldBool("bounded")
+		if err != nil {
+			return nil, err
+		}
 		if reports {
-			in.source = progress.Of(res).Register(progress.Name(res), false)
+			in.source = progress.Of(res).Register(progress.Name(res), bounded)
 			in.feed.source.Store(in.source)
 		}
 		return service.AutoRetryNacksBatched(in), nil
@@ -89,6 +94,7 @@ func (f *feed) ends() *feed {
 	return f
 }
 
+// feedInput reads a feed. One that reports does it as the oci inputs do, all its batches in one partition.
 type feedInput struct {
 	*feed
 	source *watermark.Source
@@ -100,10 +106,17 @@ func (f *feedInput) ReadBatch(ctx context.Context) (service.MessageBatch, servic
 	select {
 	case b, ok := <-f.batches:
 		if !ok {
+			if f.source != nil {
+				f.source.End()
+			}
 			return nil, nil, service.ErrEndOfInput
 		}
 		time.Sleep(f.pace)
-		return b, func(context.Context, error) error { f.acked.Add(1); return nil }, nil
+		done := func() {}
+		if f.source != nil {
+			done = f.source.Partition(tenancy, "p").Read(event.MinTime)
+		}
+		return b, func(context.Context, error) error { f.acked.Add(1); done(); return nil }, nil
 	case <-ctx.Done():
 		return nil, nil, ctx.Err()
 	}

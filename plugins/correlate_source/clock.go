@@ -77,7 +77,7 @@ func (c *clock) tick(now time.Time, interval time.Duration) (due *tick, end bool
 	if !done && c.begun && now.Sub(c.looked) < interval {
 		return nil, false
 	}
-	if !c.tracker.Listening() {
+	if c.tracker.Listeners() == 0 {
 		// Nobody follows, or not yet: correlate may be built with the first message it gets.
 		c.looked = now
 		return nil, done

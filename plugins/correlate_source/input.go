@@ -12,7 +12,6 @@ import (
 	"github.com/redpanda-data/benthos/v4/public/service"
 
 	"benthos-oci/plugins/internal/event"
-	"benthos-oci/plugins/internal/normalize"
 	"benthos-oci/plugins/internal/progress"
 	"benthos-oci/plugins/internal/watermark"
 )
@@ -47,6 +46,7 @@ type input struct {
 	interval time.Duration
 	tracker  *watermark.Tracker
 	resent   *service.MetricCounter
+	forget   func() // called once it is closed
 
 	incoming chan *delivery
 	wake     chan struct{} // something has changed that ReadBatch should look at; capacity 1
@@ -62,6 +62,7 @@ type input struct {
 // reader is one wrapped input and what it has brought.
 type reader struct {
 	in     child
+	timeOf func(*service.Message) (event.Time, bool)
 	source *watermark.Source
 	// whole stands for the input until its first batch shows its partitions.
 	whole *watermark.Partition
@@ -83,6 +84,7 @@ func newInput(c config, tracker *watermark.Tracker, res *service.Resources) *inp
 		clock:    newClock(tracker, res),
 		interval: c.tickInterval,
 		tracker:  tracker,
+		forget:   func() { progress.Forget(res) },
 		resent:   res.Metrics().NewCounter("correlate_source_resent_total"), // messages sent again after a rejection
 		incoming: make(chan *delivery),
 		wake:     make(chan struct{}, 1),
@@ -92,7 +94,7 @@ func newInput(c config, tracker *watermark.Tracker, res *service.Resources) *inp
 	for n, in := range c.inputs {
 		source := tracker.RegisterForeign(fmt.Sprintf("%s.inputs.%d", name, n))
 		i.children = append(i.children, &reader{
-			in: in, source: source, whole: source.Partition("", ""), parts: map[string]*watermark.Partition{},
+			in: in, timeOf: c.timeOf(), source: source, whole: source.Partition("", ""), parts: map[string]*watermark.Partition{},
 		})
 	}
 	return i
@@ -183,7 +185,7 @@ func (c *reader) note(batch service.MessageBatch) []func() {
 	var order []string
 	for _, m := range batch {
 		name := partitionOf(m)
-		at, ok := timeOf(m)
+		at, ok := c.timeOf(m)
 		if !ok {
 			at = event.MinTime
 		}
@@ -228,24 +230,6 @@ func partitionOf(m *service.Message) string {
 		return name + "/" + n
 	}
 	return name
-}
-
-func timeOf(m *service.Message) (event.Time, bool) {
-	if m.HasStructured() && !m.HasBytes() {
-		v, err := m.AsStructured()
-		if err != nil {
-			return 0, false
-		}
-		doc, _ := v.(map[string]any)
-		if at, ok := event.Normal(doc["time"]).(int64); ok {
-			return event.Time(at), true
-		}
-	}
-	b, err := m.AsBytes()
-	if err != nil {
-		return 0, false
-	}
-	return normalize.TimeOf(b)
 }
 
 // ReadBatch gives the next batch of a child, a rejected one again, or a tick.
@@ -378,6 +362,7 @@ func (i *input) Close(ctx context.Context) error {
 		return nil
 	}
 	i.closed = true
+	defer i.forget()
 	if i.stop != nil {
 		i.stop()
 	}

@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/redpanda-data/benthos/v4/public/bloblang"
 	"github.com/redpanda-data/benthos/v4/public/service"
 
 	"benthos-oci/plugins/internal/progress"
@@ -23,6 +24,7 @@ import (
 
 const (
 	fieldInputs       = "inputs"
+	fieldEventTime    = "event_time"
 	fieldTickInterval = "tick_interval"
 	fieldIdleTimeout  = "idle_timeout"
 	fieldMaxHold      = "max_hold"
@@ -73,6 +75,12 @@ open windows stay in the state.
 				Default([]any{}).
 				Example([]any{map[string]any{"kafka_franz": map[string]any{
 					"seed_brokers": []any{"localhost:9092"}, "topics": []any{"oci-raw"}, "consumer_group": "detect"}}}),
+			service.NewBloblangField(fieldEventTime).
+				Description("Where the messages of wrapped inputs have their time, for those that are neither Oracle's records nor OCSF "+
+					"documents: milliseconds since 1970, a timestamp, or RFC 3339. A message without a time does not move time.").
+				Optional().
+				Example(`root = this.published`).
+				Example(`root = this.ts.ts_unix_milli()`),
 			service.NewDurationField(fieldTickInterval).
 				Description("How often time is looked at. A tick is sent only when something has moved.").
 				Default("1s").
@@ -132,6 +140,7 @@ func init() {
 
 type config struct {
 	inputs       []child
+	eventTime    *bloblang.Executor // nil where package normalize knows
 	tickInterval time.Duration
 	limits       watermark.Limits
 }
@@ -151,6 +160,11 @@ func configFromParsed(conf *service.ParsedConfig) (c config, err error) {
 		}
 		if *f.into < 0 || *f.into == 0 && !f.zero {
 			return c, fmt.Errorf("reading field %s: %s is not above zero", f.name, *f.into)
+		}
+	}
+	if conf.Contains(fieldEventTime) {
+		if c.eventTime, err = conf.FieldBloblang(fieldEventTime); err != nil {
+			return c, err
 		}
 	}
 	inputs, err := conf.FieldInputList(fieldInputs)

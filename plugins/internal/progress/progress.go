@@ -30,6 +30,9 @@ func Of(res *service.Resources) *watermark.Tracker {
 	return t
 }
 
+// Forget makes the stream begin with a new tracker when it is built again: its clock has closed.
+func Forget(res *service.Resources) { res.SetGeneric(key{stream: res.StreamID()}, watermark.New()) }
+
 // Name names a component in reports: its label, or its path in the config where it has none.
 func Name(res *service.Resources) string {
 	if label := res.Label(); label != "" {

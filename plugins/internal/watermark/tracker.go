@@ -23,7 +23,7 @@ type Tracker struct {
 	limits     Limits
 	lateness   time.Duration
 	maxFuture  time.Duration
-	listening  bool
+	listeners  int
 	clocked    bool
 
 	now     time.Time // of the last Advance
@@ -99,22 +99,28 @@ func New() *Tracker {
 
 // Listen says that a correlator follows the ticks of this stream, with the lateness it allows
 // and how far in the future an event may lie and still move time. Of several correlators the largest lateness counts.
-func (t *Tracker) Listen(lateness, maxFuture time.Duration) {
+// The function it returns says that the correlator has gone; it may be called more than once.
+func (t *Tracker) Listen(lateness, maxFuture time.Duration) (leave func()) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if !t.listening {
+	if t.listeners == 0 {
 		t.lateness, t.maxFuture = lateness, maxFuture
 	}
-	t.listening = true
+	t.listeners++
 	t.lateness = max(t.lateness, lateness)
 	t.maxFuture = min(t.maxFuture, maxFuture)
+	return sync.OnceFunc(func() {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		t.listeners--
+	})
 }
 
-// Listening is true once a correlator has said that it follows the ticks.
-func (t *Tracker) Listening() bool {
+// Listeners is the number of correlators that follow the ticks.
+func (t *Tracker) Listeners() int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.listening
+	return t.listeners
 }
 
 // Limit sets the limits; the clock calls it before anything is read.
@@ -283,7 +289,7 @@ func (p *Partition) Retire() {
 
 // future is true for a time too far ahead of the clock to be believed.
 func (t *Tracker) future(at event.Time) bool {
-	return t.listening && t.limits.Now != nil && at > event.TimeOf(t.limits.Now()).Add(t.maxFuture)
+	return t.listeners > 0 && t.limits.Now != nil && at > event.TimeOf(t.limits.Now()).Add(t.maxFuture)
 }
 
 func (p *Partition) settle() {

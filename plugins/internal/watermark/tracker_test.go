@@ -322,6 +322,26 @@ func TestLargestLatenessCounts(t *testing.T) {
 	}
 }
 
+func TestListenersComeAndGo(t *testing.T) {
+	tr := New()
+	tr.Limit(Limits{MaxHold: maxHold})
+	first, second := tr.Listen(time.Hour, time.Hour), tr.Listen(time.Hour, time.Hour)
+	if got := tr.Listeners(); got != 2 {
+		t.Errorf("listeners: got %d, want 2", got)
+	}
+	first()
+	first()
+	if got := tr.Listeners(); got != 1 {
+		t.Errorf("one has gone, and said so twice: got %d, want 1", got)
+	}
+	second()
+	tr.Listen(time.Minute, time.Minute)
+	tr.Register("audit", false).Partition("t1", "p").Read(at(0))()
+	if got := tr.Advance(noon).All; got != at(-time.Minute) {
+		t.Errorf("watermark by the lateness of those who listen: got %s, want %s", got, at(-time.Minute))
+	}
+}
+
 func TestTakenNameGetsANumber(t *testing.T) {
 	tr := newTracker()
 	if a, b := tr.Register("x", false).Name(), tr.Register("x", false).Name(); a != "x" || b != "x#2" {
