@@ -7,6 +7,8 @@ import (
 
 	"github.com/redpanda-data/benthos/v4/public/service"
 	"gopkg.in/yaml.v3"
+
+	"benthos-oci/plugins/internal/rule"
 )
 
 // config lints a Benthos config, or the tests of one: the schema knows both.
@@ -22,6 +24,20 @@ func (o Options) config(path string, data []byte) []Finding {
 	var found []Finding
 	for _, l := range lints {
 		found = append(found, Finding{File: path, Line: max(l.Line, 1), Column: max(l.Column, 1), Message: message(l)})
+	}
+	return inlinePlaces(found, path, data)
+}
+
+// inlinePlaces gives what is wrong with rules in place its own line and column: the schema's linter knows only where each rule begins.
+func inlinePlaces(found []Finding, path string, data []byte) []Finding {
+	_, problems := rule.Inline(path, data)
+	for _, p := range problems {
+		for i := range found {
+			if f := &found[i]; f.Column <= 1 && strings.HasSuffix(f.Message, p.Text) {
+				f.Line, f.Column, f.Message, f.Warning = p.Pos.Line, p.Pos.Column, p.Text, p.Warning
+				break
+			}
+		}
 	}
 	return found
 }
