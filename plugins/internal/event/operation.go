@@ -148,6 +148,9 @@ admin.rule.create.success admin.rule.update.success admin.rule.delete.success
 admin.identityprovider.create.success admin.identityprovider.update.success admin.identityprovider.delete.success
 admin.authenticationfactor.create.success admin.authenticationfactor.update.success admin.authenticationfactor.delete.success
 admin.grant.create.success admin.grant.delete.success
+admin.passwordpolicy.create.success admin.passwordpolicy.update.success admin.app.deactivated.success
+admin.me.password.change.failure admin.account.create.success admin.account.delete.success
+idbridge.sync.success idbridge.sync.failure
 notification.delivery.success notification.delivery.failure`
 
 // serviceOperations are the operations of each service; + marks those that are reported at their begin and end.

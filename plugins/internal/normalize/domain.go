@@ -79,8 +79,10 @@ var domainOperations = map[string]struct {
 	"admin.group.delete":                {deed{groupManagement, 5, ""}, targetGroup},
 	"admin.group.add.member":            {deed{groupManagement, 3, ""}, targetMember},
 	"admin.group.remove.member":         {deed{groupManagement, 4, ""}, targetMember},
-	"admin.approle.add.member":          {deed{entityManagement, 3, ""}, targetEntity},
-	"admin.approle.remove.member":       {deed{entityManagement, 3, ""}, targetEntity},
+	"admin.approle.add.member":          {deed{userAccess, 1, ""}, targetRole},
+	"admin.approle.remove.member":       {deed{userAccess, 2, ""}, targetRole},
+	"admin.grant.create":                {deed{userAccess, 1, ""}, targetRole},
+	"admin.grant.delete":                {deed{userAccess, 2, ""}, targetRole},
 	"admin.authenticationfactor.update": {deed{entityManagement, 3, ""}, targetEntity}, // the settings of the domain
 }
 

@@ -372,6 +372,10 @@ func TestRecordsWithGapsAreStillValid(t *testing.T) {
 	} {
 		records[op] = sample.Event(op, sample.Options{})
 	}
+	records["application role"] = sample.Event("admin.group.add.member.success", sample.Options{Set: map[string]any{"data.additionalDetails.eventId": "admin.approle.add.member.success"}})
+	records["group's role"] = sample.Event("admin.group.add.member.success", sample.Options{Set: map[string]any{
+		"data.additionalDetails.eventId": "admin.grant.create.success", "data.additionalDetails.adminRefResourceType": "Group",
+	}})
 	records["envelope"] = sample.ConnectorHub(records["CreateUser"])
 	checked, refused := 0, 0
 	for _, name := range slices.Sorted(maps.Keys(records)) {

@@ -29,6 +29,7 @@ const (
 	targetMember                   // a user and a group
 	targetGroup                    // the group itself
 	targetPolicy                   // statements
+	targetRole                     // a role of an application, and the user or group that gets or loses it
 	targetEntity                   // another entity of IAM
 	targetSignIn                   // who signs in
 )

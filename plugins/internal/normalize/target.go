@@ -27,6 +27,10 @@ func setTarget(doc map[string]any, s source, op operation, w where) {
 		doc["group"] = t.group
 		set(doc, "user", t.user)
 	case userAccess:
+		if op.target == targetRole {
+			role(doc, s, w)
+			break
+		}
 		grants(doc, s, w)
 	case entityManagement:
 		doc["entity"] = entity(s, op)
@@ -89,7 +93,7 @@ func targetOf(s source, op operation) targets {
 		group = person{id: segment(path, "groups")}
 		group = group.or(resource.ifKind("group", group.id)).or(person{str(payload, "id"), str(payload, "name"), ""}.ifKind("group", group.id)).
 			or(admin).or(person{name: first(resource.name, str(payload, "name"), str(now, "name"), str(before, "name"))})
-	case targetResource, targetPolicy, targetEntity, targetSignIn:
+	case targetResource, targetPolicy, targetRole, targetEntity, targetSignIn:
 	}
 	if user.name == "" && user.id != "" && user.id == str(d, "identity", "principalId") {
 		user.name = str(d, "identity", "principalName")
@@ -215,6 +219,30 @@ func grants(doc map[string]any, s source, w where) {
 	doc["privileges"] = privileges
 	user := w.account()
 	set(user, "groups", grantees(privileges))
+	doc["user"] = user
+}
+
+// role writes the role of an application that a user or a group gets or loses.
+func role(doc map[string]any, s source, w where) {
+	details := s.data.Get("additionalDetails")
+	privileges := []any{}
+	if name := str(details, "adminResourceName"); name != "" {
+		privileges = append(privileges, name)
+	}
+	doc["privileges"] = privileges
+	who := person{
+		id:   first(str(details, "adminRefResourceOcid"), str(details, "adminRefResourceId")),
+		name: str(details, "adminRefResourceName"),
+	}
+	if !strings.EqualFold(str(details, "adminRefResourceType"), "Group") {
+		doc["user"] = orAccount(who.asUser(), w)
+		return
+	}
+	user, group := w.account(), who.asGroup()
+	if len(group) > 0 {
+		group["type"] = "Group"
+		user["groups"] = []any{group}
+	}
 	doc["user"] = user
 }
 

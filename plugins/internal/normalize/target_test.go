@@ -185,6 +185,33 @@ func TestTargetsStandWhereTheOperationPutsThem(t *testing.T) {
 			want: map[string]any{"privileges": []any{}, "user.groups.name": nil, "status": "Failure"},
 		},
 		{
+			name: "a role of an application is a privilege of its member", op: "admin.group.add.member.success",
+			options: sample.Options{Actor: alice, Target: bob, Set: map[string]any{
+				"data.additionalDetails.eventId": "admin.approle.add.member.success", "data.additionalDetails.adminResourceName": "Identity Domain Administrator",
+				"data.additionalDetails.adminResourceType": "AppRole",
+			}},
+			want: map[string]any{
+				"class_name": "User Access Management", "activity_name": "Assign Privileges", "privileges": []any{"Identity Domain Administrator"},
+				"user.uid": "ocid1.user.oc1..bob", "user.name": "bob@example.com", "api.operation": "admin.approle.add.member.success",
+			},
+		},
+		{
+			name: "a group's role is that of its members", op: "admin.group.remove.member.success",
+			options: sample.Options{Actor: alice, Target: sample.Principal{Name: "Operators", ID: "ocid1.group.oc1..ops"}, Set: map[string]any{
+				"data.additionalDetails.eventId": "admin.approle.remove.member.success", "data.additionalDetails.adminRefResourceType": "Group",
+			}},
+			want: map[string]any{"activity_name": "Revoke Privileges", "user.name": nil, "user.groups.name": []any{"Operators"}, "user.groups.uid": []any{"ocid1.group.oc1..ops"}},
+		},
+		{
+			name: "a factor that a domain's administrator takes away", op: "admin.user.update.success",
+			options: sample.Options{Actor: alice, Target: bob, Set: map[string]any{"data.additionalDetails.eventId": "admin.authenticationfactor.delete.success"}},
+			want:    map[string]any{"class_name": "Account Change", "activity_name": "MFA Factor Disable", "user.name": "bob@example.com"},
+		},
+		{
+			name: "a code that replaces the second factor", op: "sso.bypasscode.create.success", options: sample.Options{Actor: alice},
+			want: map[string]any{"class_name": "Account Change", "activity_name": "Add Credential", "user.name": "alice@example.com"},
+		},
+		{
 			name: "a terminated instance", op: "TerminateInstance", options: sample.Options{Actor: alice, Target: sample.Principal{Name: "web-01", ID: "ocid1.instance.oc1.iad.web"}},
 			want: map[string]any{"class_name": "API Activity", "activity_name": "Delete", "resources.uid": []any{"ocid1.instance.oc1.iad.web"}, "resources.type": []any{"instance"}, "cloud.region": "us-ashburn-1"},
 		},
