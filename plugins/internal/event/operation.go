@@ -21,6 +21,7 @@ func (o Operation) Type() string { return typePrefix + o.Service + "." + o.Name 
 const typePrefix = "com.oraclecloud."
 
 // OperationOfType gives the known operation of an event type, without regard to case and to .begin or .end behind it.
+// What Cloud Guard reports of itself is known, but is no operation: it has no name.
 func OperationOfType(eventType string) (Operation, bool) {
 	o, ok := catalog().byType[withoutPhase(strings.ToLower(eventType))]
 	return o, ok

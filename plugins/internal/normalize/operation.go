@@ -160,7 +160,7 @@ func operationOf(eventType string) operation {
 		op.service, op.name = rest[:i], rest[i+1:]
 	}
 	lowerName := strings.ToLower(op.name)
-	if isKnown {
+	if isKnown && known.Name != "" { // what Cloud Guard announces is no operation
 		op.service, op.name = known.Service, known.Name
 	}
 	if isControlPlane(op.service) {

@@ -88,6 +88,13 @@ func TestStaticIsSilentWhereARecordCouldDiffer(t *testing.T) {
 	}
 }
 
+func TestAnnouncementKeepsItsName(t *testing.T) {
+	got := look(t, []byte(`{"eventType":"com.oraclecloud.cloudguard.announcements","eventID":"1","eventTime":"2026-11-20T10:00:00Z","data":{}}`), "api.operation", "api.service.name")
+	if got["api.operation"] != "announcements" || got["api.service.name"] != "cloudguard" {
+		t.Errorf("got %v", got)
+	}
+}
+
 func TestTypeThatIsNotKnownIsReadByItsDetails(t *testing.T) {
 	got := look(t, []byte(`{"eventType":"com.oraclecloud.identityControlPlane.CreateSession","eventTime":"2026-11-20T10:00:00Z","data":{
 		"additionalDetails":{"eventId":"sso.session.create.success","actorName":"Alice"}}}`), "class_name", "activity_name", "status", "user.name", "api.operation")
