@@ -49,7 +49,7 @@ func (r *reader) decide() {
 			r.finish()
 			return
 		}
-		timer := time.NewTimer(r.pause(refresh, refreshing))
+		timer := time.NewTimer(r.pause(refresh, refreshing, running == r.conf.threads))
 		select {
 		case <-r.ctx.Done():
 			timer.Stop()
@@ -170,15 +170,15 @@ func (r *reader) settle(one result) {
 	}
 }
 
-// pause is how long to wait when nothing happens.
-func (r *reader) pause(refresh time.Time, refreshing bool) time.Duration {
+// pause is how long to wait when nothing happens. While every thread is at work no partition can be due.
+func (r *reader) pause(refresh time.Time, refreshing, full bool) time.Duration {
 	now := time.Now()
 	next := now.Add(progressEvery)
 	if !refreshing && refresh.Before(next) {
 		next = refresh
 	}
 	for _, p := range r.all() {
-		if !p.busy && !p.waiting && !p.retired && p.notBefore.Before(next) {
+		if !full && !p.busy && !p.waiting && !p.retired && p.notBefore.Before(next) {
 			next = p.notBefore
 		}
 	}

@@ -1,9 +1,11 @@
 package ociaudit
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"strings"
 	"sync"
@@ -13,6 +15,7 @@ import (
 	"github.com/redpanda-data/benthos/v4/public/service"
 
 	"benthos-oci/plugins/internal/oci"
+	"benthos-oci/plugins/internal/ocifields"
 	"benthos-oci/plugins/ocisim"
 )
 
@@ -24,7 +27,42 @@ type rig struct {
 	yaml string
 	// via wraps the transport; nil: none.
 	via func(http.RoundTripper) http.RoundTripper
+	log *lines
 }
+
+// lines keeps what is logged.
+type lines struct {
+	mu  sync.Mutex
+	buf bytes.Buffer // mu
+}
+
+func (l *lines) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.Write(b)
+}
+
+func (l *lines) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.String()
+}
+
+// count is the number of lines that hold a text.
+func (l *lines) count(text string) int {
+	n := 0
+	for line := range strings.Lines(l.String()) {
+		if strings.Contains(line, text) {
+			n++
+		}
+	}
+	return n
+}
+
+func (l *lines) logger() *slog.Logger { return slog.New(slog.NewTextHandler(l, nil)) }
+
+// retrying wraps an input as its registration does.
+func retrying(in service.BatchInput) service.BatchInput { return ocifields.Retrying(in) }
 
 // newRig simulates a tenancy whose day lies before now; call it inside the bubble of synctest.
 func newRig(t *testing.T, c ocisim.Config, yaml string) *rig {
@@ -33,7 +71,11 @@ func newRig(t *testing.T, c ocisim.Config, yaml string) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &rig{t: t, sim: sim, res: service.MockResources(service.MockResourcesOptAddCache("state")), yaml: yaml}
+	log := &lines{}
+	return &rig{
+		t: t, sim: sim, yaml: yaml, log: log,
+		res: service.MockResources(service.MockResourcesOptAddCache("state"), service.MockResourcesOptUseLogger(service.NewLoggerFromSlog(log.logger()))),
+	}
 }
 
 // span gives start and end fields for the whole of a day that ended a day ago, so that nothing appears late any more.
@@ -80,6 +122,9 @@ func (r *rig) input(extra string) *input {
 // kill ends an input as a killed process does: nothing is saved any more.
 func kill(in *input) {
 	r := in.reader
+	if r == nil {
+		return
+	}
 	r.cancel()
 	r.done.Wait()
 	r.release()

@@ -77,6 +77,9 @@ func (r *rig) input(extra string) *input {
 // kill ends an input as a killed process does: nothing is saved any more.
 func kill(in *input) {
 	r := in.reader
+	if r == nil {
+		return
+	}
 	r.cancel()
 	r.done.Wait()
 	r.release()

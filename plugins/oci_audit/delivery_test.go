@@ -1,0 +1,489 @@
+package ociaudit
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	_ "github.com/redpanda-data/benthos/v4/public/components/pure"
+	"github.com/redpanda-data/benthos/v4/public/service"
+
+	"benthos-oci/plugins/internal/collect"
+	"benthos-oci/plugins/ocisim"
+)
+
+func TestRestartResumesWithoutARepeat(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, yaml := span()
+		r := newRig(t, c, yaml)
+		got := newInbox()
+		for round := 1; round <= 5; round++ {
+			in := r.input("")
+			stop := got.took + 7
+			r.drain(in, got, func() bool { return round < 5 && got.took >= stop })
+			if err := in.Close(context.Background()); err != nil {
+				t.Fatalf("Close: %v", err)
+			}
+		}
+		missing, repeated, invented := r.missing(got)
+		// What was acked within a window that was cut off is read again with it.
+		if missing != 0 || invented != 0 || repeated > 4*2*maxWindowEvents {
+			t.Errorf("got %d missing, %d repeated, %d invented", missing, repeated, invented)
+		}
+	})
+}
+
+// maxWindowEvents is more than what one partition holds in one window of the tests.
+const maxWindowEvents = 400
+
+func TestKillAtAnyPointLosesNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, yaml := span()
+		r := newRig(t, c, yaml)
+		got := newInbox()
+		random := rand.New(rand.NewPCG(1, 2))
+		for kills := 0; ; kills++ {
+			in := r.input("")
+			stop := got.took + random.IntN(9)
+			ended := true
+			r.drain(in, got, func() bool {
+				if kills < 20 && got.took >= stop {
+					ended = false
+					return true
+				}
+				return false
+			})
+			if ended {
+				in.Close(context.Background())
+				break
+			}
+			if random.IntN(2) == 0 {
+				synctest.Wait() // what was acked is saved, or not
+			}
+			kill(in)
+		}
+		if missing, _, invented := r.missing(got); missing != 0 || invented != 0 {
+			t.Errorf("got %d missing, %d invented after 20 kills, want 0", missing, invented)
+		}
+	})
+}
+
+func TestNackKeepsCursor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, yaml := span()
+		c.Events, c.Compartments = 60, -1
+		r := newRig(t, c, yaml+"regions: [ eu-frankfurt-1 ]\n")
+		in, refused, got := r.input(""), newInbox(), newInbox()
+		ctx := t.Context()
+		if err := in.Connect(ctx); err != nil {
+			t.Fatal(err)
+		}
+		batch, ack, err := in.ReadBatch(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		refused.take(batch)
+		before := position(t, r, in)
+		if err := ack(ctx, errors.New("the output is full")); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		if after := position(t, r, in); after != before {
+			t.Errorf("the position moved from %s to %s after a nack", before, after)
+		}
+		r.drain(in, got, nil)
+		in.Close(ctx)
+		for id := range refused.ids {
+			if got.ids[id] != 1 {
+				t.Errorf("event %s was refused and came %d times after that, want once", id, got.ids[id])
+			}
+		}
+	})
+}
+
+// position reads what is saved of all partitions.
+func position(t *testing.T, r *rig, in *input) string {
+	t.Helper()
+	var keys []string
+	for _, p := range in.reader.all() {
+		keys = append(keys, in.reader.prefix+"/"+p.name())
+	}
+	values, err := in.store.Load(t.Context(), keys)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all strings.Builder
+	for i, value := range values {
+		if _, err := collect.ParsePosition(keys[i], value); err != nil {
+			t.Fatal(err)
+		}
+		all.Write(value)
+	}
+	return all.String()
+}
+
+func TestUnackedBatchKeepsCursorWhileLaterOnesAreAcked(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, yaml := span()
+		c.Compartments = -1
+		r := newRig(t, c, yaml+"regions: [ eu-frankfurt-1 ]\n")
+		in := r.input("")
+		ctx := t.Context()
+		if err := in.Connect(ctx); err != nil {
+			t.Fatal(err)
+		}
+		first, ackFirst, err := in.ReadBatch(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		before := position(t, r, in)
+		for range 15 {
+			_, ack, err := in.ReadBatch(ctx)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := ack(ctx, nil); err != nil {
+				t.Fatal(err)
+			}
+		}
+		synctest.Wait()
+		if after := position(t, r, in); after != before {
+			t.Errorf("the position moved past a batch of %d events without an ack: %s to %s", len(first), before, after)
+		}
+		if err := ackFirst(ctx, nil); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		if after := position(t, r, in); after == before {
+			t.Error("the position did not move after the last ack")
+		}
+		in.Close(ctx)
+	})
+}
+
+func TestAckedBatchesOfAStoppedInputAreSaved(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, yaml := span()
+		r := newRig(t, c, yaml)
+		in, got := r.input(""), newInbox()
+		r.drain(in, got, nil)
+		in.Close(context.Background())
+		again := newInbox()
+		in = r.input("")
+		r.drain(in, again, nil)
+		in.Close(context.Background())
+		if n := again.count(); n != 0 {
+			t.Errorf("got %d events a second time after a clean end, want 0", n)
+		}
+	})
+}
+
+func TestLateEventsLeaveOnceInQuietTimes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		now := time.Now()
+		// The tenancy lives while it is read: events are processed late and become visible later still.
+		r := newRig(t, ocisim.Config{
+			Start: now.Add(-time.Hour).Truncate(time.Minute), End: now.Add(5 * time.Hour).Truncate(time.Minute), Events: 3000, Compartments: 2, Users: 20,
+			LateFraction: 0.3, IndexLag: 9 * time.Minute,
+		}, "start: -2h\n")
+		in, got := r.input(""), newInbox()
+		go func() {
+			time.Sleep(7 * time.Hour)
+			in.outlet.End()
+		}()
+		r.drain(in, got, nil)
+		in.Close(context.Background())
+		r.wantAll(got, 0)
+		if in.late.most == 0 {
+			t.Error("no event was found in the overlap, want some: the test shows nothing")
+		}
+		if in.late.most > 15*time.Minute {
+			t.Errorf("the largest lag is %s, want at most the overlap", in.late.most)
+		}
+	})
+}
+
+// watcher sees each request before it is answered.
+type watcher struct {
+	next http.RoundTripper
+	see  func(*http.Request)
+}
+
+func (w watcher) RoundTrip(req *http.Request) (*http.Response, error) {
+	w.see(req)
+	return w.next.RoundTrip(req)
+}
+
+func TestStartIsSavedBeforeTheFirstRequest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, _ := span()
+		r := newRig(t, c, "start: -36h\n")
+		var saved []byte
+		seen := false
+		in := (*input)(nil)
+		r.via = func(next http.RoundTripper) http.RoundTripper {
+			return watcher{next, func(*http.Request) {
+				if seen {
+					return
+				}
+				seen = true
+				values, err := in.store.Load(context.Background(), []string{Name + "/" + r.sim.Tenancies()[0].OCID + "/ledger"})
+				if err != nil {
+					t.Error(err)
+				}
+				saved = values[0]
+			}}
+		}
+		in = r.input("")
+		want := time.Now().Add(-36 * time.Hour).Truncate(time.Minute)
+		if err := in.Connect(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		in.Close(t.Context())
+		l, err := collect.ParseLedger("k", saved)
+		if err != nil || !l.Start.Equal(want) {
+			t.Errorf("got start %s, %v at the first request; want %s", l.Start, err, want)
+		}
+		// A day later the start is still the same.
+		time.Sleep(24 * time.Hour)
+		in = r.input("")
+		if err := in.Connect(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		defer in.Close(t.Context())
+		if got := in.reader.ledger.Start; !got.Equal(want) {
+			t.Errorf("got start %s after a restart, want %s", got, want)
+		}
+	})
+}
+
+func TestOutputThatIsDownPausesTheSource(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, yaml := span()
+		r := newRig(t, c, yaml)
+		in := r.input("checkpoint_limit: 3\n")
+		ctx := t.Context()
+		if err := in.Connect(ctx); err != nil {
+			t.Fatal(err)
+		}
+		var acks []service.AckFunc
+		for range 3 {
+			_, ack, err := in.ReadBatch(ctx)
+			if err != nil {
+				t.Fatal(err)
+			}
+			acks = append(acks, ack)
+		}
+		time.Sleep(time.Hour)
+		before := r.sim.Count("ListEvents", 0)
+		short, cancel := context.WithTimeout(ctx, 24*time.Hour)
+		defer cancel()
+		if _, _, err := in.ReadBatch(short); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("got %v with 3 batches on their way, want nothing to read", err)
+		}
+		if after := r.sim.Count("ListEvents", 0); after != before {
+			t.Errorf("%d requests were made while the output was down, want none", after-before)
+		}
+		for _, ack := range acks {
+			if err := ack(ctx, nil); err != nil {
+				t.Fatal(err)
+			}
+		}
+		got := newInbox()
+		r.drain(in, got, nil)
+		in.Close(ctx)
+		if got.count() == 0 {
+			t.Error("nothing left after the output came back")
+		}
+	})
+}
+
+// cache fails on demand.
+type cache struct {
+	mu    sync.Mutex
+	items map[string][]byte
+	fail  bool
+}
+
+func (c *cache) Get(_ context.Context, key string) ([]byte, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.fail {
+		return nil, errors.New("the cache is down")
+	}
+	value, ok := c.items[key]
+	if !ok {
+		return nil, service.ErrKeyNotFound
+	}
+	return value, nil
+}
+
+func (c *cache) Set(_ context.Context, key string, value []byte, _ *time.Duration) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.fail {
+		return errors.New("the cache is down")
+	}
+	c.items[key] = value
+	return nil
+}
+
+func (c *cache) Add(ctx context.Context, key string, value []byte, ttl *time.Duration) error {
+	return c.Set(ctx, key, value, ttl)
+}
+
+func (c *cache) Delete(_ context.Context, key string) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.items, key)
+	return nil
+}
+
+func (*cache) Close(context.Context) error { return nil }
+
+func (c *cache) down(fail bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.fail = fail
+}
+
+// withCache gives the rig a cache that fails on demand.
+func (r *rig) withCache() *cache {
+	r.t.Helper()
+	c := &cache{items: map[string][]byte{}}
+	env := service.GlobalEnvironment().Clone()
+	if err := env.RegisterCache("failing", service.NewConfigSpec(), func(*service.ParsedConfig, *service.Resources) (service.Cache, error) { return c, nil }); err != nil {
+		r.t.Fatal(err)
+	}
+	builder := env.NewResourceBuilder()
+	builder.SetLogger(r.log.logger())
+	if err := builder.AddCacheYAML("label: state\nfailing: {}"); err != nil {
+		r.t.Fatal(err)
+	}
+	res, stop, err := builder.BuildSuspended()
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	r.t.Cleanup(func() { _ = stop(context.Background()) })
+	r.res = res
+	return c
+}
+
+func TestCacheErrorFailsConnectAndNeverResets(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, yaml := span()
+		r := newRig(t, c, yaml)
+		cache := r.withCache()
+		cache.down(true)
+		in := r.input("")
+		err := in.Connect(t.Context())
+		if err == nil || !strings.Contains(err.Error(), "the cache is down") {
+			t.Errorf("got %v, want Connect to fail", err)
+		}
+		if n := r.sim.Count("", 0); n != 0 {
+			t.Errorf("%d requests were made without a position, want none", n)
+		}
+		cache.down(false)
+		got := newInbox()
+		r.drain(in, got, nil)
+		in.Close(context.Background())
+		r.wantAll(got, 0)
+		// What cannot be read is not taken for what is not there.
+		cache.items[in.reader.ledgerKey()] = []byte("{")
+		err = r.input("").Connect(t.Context())
+		if err == nil || !strings.Contains(err.Error(), "damaged") {
+			t.Errorf("got %v, want a damaged position to be refused", err)
+		}
+	})
+}
+
+func TestPositionThatCannotBeSavedLosesNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, yaml := span()
+		r := newRig(t, c, yaml)
+		cache := r.withCache()
+		in, got := r.input(""), newInbox()
+		r.drain(in, got, func() bool { return got.took >= 3 })
+		cache.down(true)
+		go func() {
+			time.Sleep(10 * time.Minute)
+			cache.down(false)
+		}()
+		r.drain(in, got, nil)
+		in.Close(context.Background())
+		r.wantAll(got, 0)
+		if n := r.log.count("saving the position"); n != 1 {
+			t.Errorf("got %d lines about the cache, want 1:\n%s", n, r.log)
+		}
+	})
+}
+
+func TestTwoInputsOnOnePositionAreRefused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, yaml := span()
+		r := newRig(t, c, yaml)
+		one, other := r.input(""), r.input("")
+		if err := one.Connect(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		err := other.Connect(t.Context())
+		if err == nil || !strings.Contains(err.Error(), "set checkpoint_key on one of them") {
+			t.Errorf("got %v, want the second input to be refused", err)
+		}
+		third := r.input("checkpoint_key: other\n")
+		if err := third.Connect(t.Context()); err != nil {
+			t.Errorf("with a key of its own: %v", err)
+		}
+		third.Close(t.Context())
+		one.Close(t.Context())
+		if err := other.Connect(t.Context()); err != nil {
+			t.Errorf("after the first was closed: %v", err)
+		}
+		other.Close(t.Context())
+	})
+}
+
+func TestPartialNacksComeBackAsAWhole(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, yaml := span()
+		c.Events = 200
+		r := newRig(t, c, yaml)
+		child := r.input("")
+		in := retrying(child)
+		ctx := t.Context()
+		if err := in.Connect(ctx); err != nil {
+			t.Fatal(err)
+		}
+		batch, ack, err := in.ReadBatch(ctx)
+		for err == nil && len(batch) < 2 {
+			if err = ack(ctx, nil); err == nil {
+				batch, ack, err = in.ReadBatch(ctx)
+			}
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		first := newInbox()
+		first.take(batch)
+		if err := ack(ctx, service.NewBatchError(batch, errors.New("one failed")).Failed(1, errors.New("no"))); err != nil {
+			t.Fatal(err)
+		}
+		again, ack, err := in.ReadBatch(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(again) != len(batch) {
+			t.Errorf("got %d messages again of a batch of %d of which one failed, want all", len(again), len(batch))
+		}
+		if err := ack(ctx, nil); err != nil {
+			t.Fatal(err)
+		}
+		in.Close(ctx)
+	})
+}
