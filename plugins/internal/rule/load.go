@@ -14,7 +14,8 @@ import (
 const maxFiles = 10_000
 
 // LoadFiles reads the rules of files, folders and globs, in which ** stands for any folders: ./rules/**/*.yaml.
-// Rule tests, overrides and lists that a glob names as well are left out. What names no rule is an error.
+// Rule tests, overrides and lists that a glob names as well are left out, and what begins with a dot.
+// What names no rule is an error.
 func LoadFiles(globs []string) ([]*Rule, Problems) {
 	var rules []*Rule
 	var problems Problems
@@ -102,8 +103,18 @@ func find(glob string) ([]string, error) {
 	}
 	var files []string
 	err := filepath.WalkDir(filepath.FromSlash(base), func(file string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() {
+		if err != nil {
 			return err
+		}
+		// Kubernetes keeps the files of a mounted ConfigMap twice, once in folders that begin with a dot.
+		if name := entry.Name(); len(name) > 1 && name[0] == '.' && name != ".." && file != filepath.FromSlash(base) {
+			if entry.IsDir() {
+				return fs.SkipDir
+			}
+			return nil
+		}
+		if entry.IsDir() {
+			return nil
 		}
 		rest, err := filepath.Rel(filepath.FromSlash(base), file)
 		if err == nil && matchSegments(segments[fixed:], strings.Split(filepath.ToSlash(rest), "/")) {

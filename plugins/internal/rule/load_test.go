@@ -47,6 +47,7 @@ func TestGlobsNameRulesAndLeaveOutTheirTests(t *testing.T) {
 	dir := tree(t, map[string]string{
 		"a.yaml": ruleText("a"), "a_test.yaml": "rule: a\ncases: []\n", "overrides.yaml": "rules: {a: {severity: low}}\n",
 		"x/b.yaml": ruleText("b"), "x/y/c.yaml": ruleText("c"), "x/y/d.yml": ruleText("d"), "x/list.txt": "alice\n",
+		"..2026_11_21/a.yaml": ruleText("a"), ".git/e.yaml": ruleText("e"), ".f.yaml": ruleText("f"),
 	})
 	for glob, want := range map[string]string{
 		"*.yaml": "a", "**/*.yaml": "a b c", "x/**/*.yaml": "b c", "x/*": "b", "x/**": "b c d", "": "a b c", "x/y": "c", "x/y/d.yml": "d", "**/y/*": "c d", "?.yaml": "a",
