@@ -47,11 +47,44 @@ func rules(root string) ([]Document, error) {
 	if count == 0 {
 		return nil, fmt.Errorf("writing the index of rules: %w", errNoRules)
 	}
-	d, err := withSections(root, "rules/README.md", section{"rules", "Rules", b.String()})
+	d, err := withSections(root, "rules/README.md", section{"rules", "Rules", b.String()}, section{"functions", "Functions", functions()})
 	if err != nil {
 		return nil, fmt.Errorf("writing the index of rules: %w", err)
 	}
 	return []Document{d}, nil
+}
+
+// functions writes what the expressions of rules can call.
+func functions() string {
+	var b strings.Builder
+	b.WriteString("| Over the events of a window | |\n|---|---|\n")
+	for _, name := range expr.Aggregates() {
+		writeUsage(&b, expr.Usage(name))
+	}
+	b.WriteString("\n| Over values | |\n|---|---|\n")
+	for _, name := range expr.Functions() {
+		writeUsage(&b, expr.Usage(name))
+	}
+	return b.String()
+}
+
+// writeUsage puts the call into one cell, and what is said about it into the next.
+func writeUsage(b *strings.Builder, usage string) {
+	depth, end := 0, 0
+	for end < len(usage) {
+		c := usage[end]
+		end++
+		if c == '(' {
+			depth++
+		}
+		if c != ')' {
+			continue
+		}
+		if depth--; depth == 0 {
+			break
+		}
+	}
+	fmt.Fprintf(b, "| `%s` | %s |\n", usage[:end], cell(strings.TrimLeft(usage[end:], ",; ")))
 }
 
 func window(r *rule.Rule) string {
