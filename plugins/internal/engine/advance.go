@@ -35,10 +35,9 @@ func (e *Engine) Advance(ctx context.Context, t watermark.Tick) ([]*incident.Inc
 	defer p.l.unlock()
 	all := e.outbox.take(id, p.fired)
 	s := saving{waits: p.waits, met: p.met}
-	writes, deletes := e.outbox.settle(id, all, ackedIDs(t))
-	s.rows, s.deletes = writes, deletes
+	s.before, s.after = e.outbox.settle(id, all, ackedIDs(t))
 	if moved || e.clockUnsaved {
-		s.rows = append(s.rows, clockRow)
+		s.after = append([]Change{clockRow}, s.after...)
 	}
 	e.clockUnsaved = true
 	if err := e.save(ctx, p.l, p.ids, s); err != nil {
@@ -70,8 +69,8 @@ func (e *Engine) acknowledge(ctx context.Context, t watermark.Tick) error {
 	if len(t.Acked) == 0 {
 		return nil
 	}
-	writes, deletes := e.outbox.settle(id, all, ackedIDs(t))
-	if err := e.save(ctx, &locked{e: e}, nil, saving{rows: writes, deletes: deletes}); err != nil {
+	before, after := e.outbox.settle(id, all, ackedIDs(t))
+	if err := e.save(ctx, &locked{e: e}, nil, saving{before: before, after: after}); err != nil {
 		return err
 	}
 	e.outbox.rows[id].saved = true

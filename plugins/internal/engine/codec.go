@@ -16,7 +16,7 @@ func (r *record) encode() []byte {
 	c.String(r.tenancy)
 	c.Values(r.key)
 	c.Int(r.pruned)
-	c.Bool(r.truncated)
+	c.Int(r.short)
 	c.Int(r.due)
 	c.Int(r.chunks.last)
 	numbers := make([]int64, 0, len(r.chunks.rows))
@@ -109,9 +109,8 @@ func decodeRecord(p *plan, id string, row []byte) (*record, error) {
 	d := window.NewDecoder(body)
 	captures := readCaptures(d)
 	r := newRecord(p, id, d.String(), d.Values())
-	r.fresh = false
 	r.pruned = d.Int()
-	r.truncated = d.Bool()
+	r.short = d.Int()
 	r.due = d.Int()
 	r.chunks.last = d.Int()
 	for _, number := range d.Ints() {

@@ -90,12 +90,14 @@ func (m *memory) drop(r *record, lost bool) {
 	}
 }
 
-// truncates says whether history that a new record of the plan needs may have been lost.
-func (m *memory) truncates(p *plan, t int64) bool {
+// lostUntil gives the latest event time of the plan's events that were lost.
+func (m *memory) lostUntil(p *plan) int64 {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	at, ok := m.lost[p.key]
-	return ok && at > add(t, -p.horizon)
+	if at, ok := m.lost[p.key]; ok {
+		return at
+	}
+	return window.MinTime
 }
 
 func (m *memory) stats() (records int, bytes int64) {

@@ -40,10 +40,15 @@ func (r *record) incident(s *slot, action incident.Action) *incident.Incident {
 		Count: s.total.count, First: event.Time(s.total.first), Last: event.Time(s.total.last),
 		Fired: event.Time(add(s.fired, p.shift)),
 		Title: s.text.title, Attributes: s.text.attributes, Response: s.text.response,
-		Evidence: r.evidence(s), Truncated: r.truncated, IncompleteSources: s.incomplete,
+		Evidence: r.evidence(s), Truncated: r.truncates(s), IncompleteSources: s.incomplete,
 	}
 	inc.ID = incident.ID(p.rule.ID, r.tenancy, r.key, inc.Slot)
 	return inc
+}
+
+// truncates says whether events that count in the slot may have been lost.
+func (r *record) truncates(s *slot) bool {
+	return r.short != window.MinTime && min(add(s.fired, -r.plan.window), s.start) < r.short
 }
 
 // say writes title, attributes and response of the slot as they are for the firing at t.

@@ -230,13 +230,16 @@ func (b *batch) insert(l *locked, w *work, rec **record, mark int64) {
 		}
 		if r == nil {
 			r = newRecord(w.plan, w.id, w.tenancy, w.key)
-			r.truncated = b.e.memory.truncates(w.plan, int64(ev.Time))
+			r.short = b.e.memory.lostUntil(w.plan)
 			l.put(r)
 			*rec = r
 		}
 		if r.tenancy == "" && r.key == nil {
 			// The record was found damaged, and begins anew.
 			r.tenancy, r.key = w.tenancy, w.key
+		}
+		if r.short == window.MaxTime {
+			r.short = int64(ev.Time)
 		}
 		if w.plan.firstSeen != nil {
 			b.e.history.saw(w.plan, w.scope, ev.Time)

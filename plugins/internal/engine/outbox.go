@@ -45,46 +45,46 @@ func (o *outbox) take(id tickID, fired []*incident.Incident) []*incident.Inciden
 	return append(all, fired...)
 }
 
-// settle makes all the row of tick id, takes the others that moved to it and the acked ones out,
-// and gives the rows to write and to delete.
-func (o *outbox) settle(id tickID, all []*incident.Incident, acked []tickID) (writes, deletes []Change) {
-	before := len(o.rows)
-	gone := func(other tickID) bool {
-		row := o.rows[other]
-		return other == id || other.Boot != id.Boot || !row.saved || slices.Contains(acked, other)
-	}
+// settle makes all the row of tick id, and takes the others that moved to it and the acked ones out.
+// It gives what is to be written before the records that fired, and what after them.
+func (o *outbox) settle(id tickID, all []*incident.Incident, acked []tickID) (before, after []Change) {
+	rest := make([]tickID, 0, len(o.order)+1)
+	named := make([]tickID, 0, len(o.order)+1)
 	for _, other := range o.order {
-		if !gone(other) {
+		row := o.rows[other]
+		switch {
+		case other == id:
 			continue
+		case other.Boot != id.Boot || !row.saved || slices.Contains(acked, other):
+			after = append(after, Change{Key: other.key()})
+		default:
+			rest = append(rest, other)
 		}
-		if other != id {
-			deletes = append(deletes, Change{Key: other.key()})
-		}
+		named = append(named, other)
 	}
-	rest := slices.DeleteFunc(slices.Clone(o.order), gone)
-	if len(all) > 0 {
-		writes = append(writes, Change{Key: id.key(), Value: encodeIncidents(all), Expires: timeOf(window.MaxTime)})
-		rest = append(rest, id)
-	}
-	rows := make(map[tickID]*outboxRow, len(rest))
+	gone := len(after) > 0
+	rows := make(map[tickID]*outboxRow, len(rest)+1)
 	for _, other := range rest {
 		rows[other] = o.rows[other]
 	}
 	if len(all) > 0 {
+		rest, named = append(rest, id), append(named, id)
 		rows[id] = &outboxRow{incidents: all}
+		before = append(before,
+			Change{Key: id.key(), Value: encodeIncidents(all), Expires: timeOf(window.MaxTime)}, outboxIndex(named))
+	}
+	if gone {
+		after = append(after, outboxIndex(rest))
 	}
 	o.rows, o.order = rows, rest
-	if len(all) > 0 || len(rows) != before {
-		writes = append(writes, o.index())
-	}
-	return writes, deletes
+	return before, after
 }
 
-// index gives the row that names the others.
-func (o *outbox) index() Change {
+// outboxIndex gives the row that names the others.
+func outboxIndex(ids []tickID) Change {
 	var c window.Encoder
-	c.Uint(uint64(len(o.order)))
-	for _, id := range o.order {
+	c.Uint(uint64(len(ids)))
+	for _, id := range ids {
 		c.String(id.Boot)
 		c.String(id.Number)
 	}

@@ -261,10 +261,16 @@ func (p *player) restart() {
 	p.tick(false)
 }
 
+// failure chooses what the store will do wrong next.
+func (p *player) failure() string {
+	p.store.part = rapid.IntRange(0, 12).Draw(p.rt, "part")
+	return rapid.SampledFrom([]string{"save", "load", "part"}).Draw(p.rt, "what")
+}
+
 // observe gives a batch until it is taken.
 func (p *player) observe(batch []*event.Event) {
 	if rapid.IntRange(0, 5).Draw(p.rt, "fail") == 0 {
-		p.store.failing = rapid.SampledFrom([]string{"save", "load"}).Draw(p.rt, "what")
+		p.store.failing = p.failure()
 	}
 	outcomes, err := p.e.Observe(context.Background(), batch)
 	p.store.failing = ""
@@ -293,7 +299,7 @@ func (p *player) tick(final bool) {
 	}
 	p.acked = nil
 	if rapid.IntRange(0, 5).Draw(p.rt, "fail tick") == 0 {
-		p.store.failing = rapid.SampledFrom([]string{"save", "load"}).Draw(p.rt, "what")
+		p.store.failing = p.failure()
 	}
 	list, err := p.e.Advance(context.Background(), tick)
 	p.store.failing = ""

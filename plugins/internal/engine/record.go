@@ -21,8 +21,9 @@ type record struct {
 	slots  []*slot
 	// pruned is the time at and below which entries are gone.
 	pruned int64
-	// truncated says that events of its history were lost.
-	truncated bool
+	// short is the latest event time of which events were lost; window.MinTime where none were,
+	// window.MaxTime where it is not known yet.
+	short int64
 	// due is the time for which a deadline is registered; window.MaxTime where there is none.
 	due int64
 	// settled is the time up to which all candidates are judged for good.
@@ -32,7 +33,6 @@ type record struct {
 	dirty  bool
 	// unsaved says that a save went wrong: the row on disk is older than what is here.
 	unsaved bool
-	fresh   bool // no row exists
 	bytes   int64
 	// touched is the largest event time seen, for eviction.
 	touched int64
@@ -86,7 +86,7 @@ func (s *span) add(t int64) {
 func newRecord(p *plan, id, tenancy string, key []any) *record {
 	return &record{
 		plan: p, id: id, tenancy: tenancy, key: key, series: window.New(len(p.patterns)),
-		pruned: window.MinTime, due: window.MaxTime, settled: window.MinTime, touched: window.MinTime, fresh: true, bytes: recordBytes,
+		pruned: window.MinTime, due: window.MaxTime, settled: window.MinTime, touched: window.MinTime, short: window.MinTime, bytes: recordBytes,
 	}
 }
 

@@ -13,12 +13,13 @@ import (
 type saving struct {
 	// waits are deadlines to register, met those to take out.
 	waits, met []deadline
-	// rows are written behind the records, deletes come last.
-	rows, deletes []Change
+	// before are written before the records, after behind them.
+	before, after []Change
 }
 
 // save writes the records of ids and what belongs to them in one go. Its order is safe where the store has no transaction:
-// deadlines before the records that wait for them, records before what names time, deletes last.
+// deadlines before the records that wait for them, what fired before the records that say that it did,
+// records before what says that time has passed, deletes last.
 func (e *Engine) save(ctx context.Context, l *locked, ids []string, s saving) error {
 	if e.store == nil {
 		e.due.mu.Lock()
@@ -37,16 +38,16 @@ func (e *Engine) save(ctx context.Context, l *locked, ids []string, s saving) er
 	}
 	met := e.due.done(s.met)
 	changes = append(changes, e.due.add(s.waits)...)
+	changes = append(changes, s.before...)
 	records, gone := l.changes(ids)
 	changes = append(changes, records...)
 	changes = append(changes, e.history.row()...)
-	changes = append(changes, s.rows...)
+	changes = append(changes, s.after...)
 	if deadlines {
 		changes = append(changes, e.due.retire()...)
 	}
 	changes = append(changes, gone...)
 	changes = append(changes, met...)
-	changes = append(changes, s.deletes...)
 	changes = append(changes, e.garbage.take()...)
 	if len(changes) == 0 {
 		return nil

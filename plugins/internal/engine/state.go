@@ -100,7 +100,7 @@ func (l *locked) load(ctx context.Context, ids []string, plans map[string]*plan)
 		if err != nil {
 			l.quarantine(id, rows[i], err)
 			r = newRecord(plans[id], id, "", nil)
-			r.truncated, r.dirty = true, true
+			r.short, r.dirty = window.MaxTime, true
 		}
 		loaded = append(loaded, r)
 	}
@@ -148,7 +148,7 @@ func (l *locked) loadChunks(ctx context.Context, records []*record) error {
 			}
 			if err != nil {
 				l.quarantine(keys[i], values[i], err)
-				r.truncated, r.dirty = true, true
+				r.short, r.dirty = window.MaxTime, true
 			}
 			i++
 		}
@@ -199,7 +199,7 @@ func (l *locked) saved(ids []string) {
 		if r == nil {
 			continue
 		}
-		r.dirty, r.unsaved, r.fresh = false, false, false
+		r.dirty, r.unsaved = false, false
 		r.chunks.gone = nil
 		for _, row := range r.chunks.rows {
 			row.dirty = false

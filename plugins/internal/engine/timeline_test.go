@@ -326,6 +326,7 @@ func parseRule(t testing.TB, text string) *rule.Rule {
 type testStore struct {
 	rows    map[string][]byte
 	failing string
+	part    int
 	saves   int
 	written int
 }
@@ -344,10 +345,16 @@ func (s *testStore) Load(_ context.Context, keys []string) ([][]byte, error) {
 	return values, nil
 }
 
-func (s *testStore) Save(_ context.Context, changes []Change) error {
+func (s *testStore) Save(_ context.Context, changes []Change) (err error) {
 	if s.failing == "save" {
 		s.failing = ""
 		return fmt.Errorf("the store is down")
+	}
+	if s.failing == "part" {
+		// A store without transactions stops somewhere on the way.
+		s.failing = ""
+		changes = changes[:s.part%(len(changes)+1)]
+		defer func() { err = fmt.Errorf("the store is down") }()
 	}
 	s.saves++
 	for _, c := range changes {

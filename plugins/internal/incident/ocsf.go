@@ -43,6 +43,7 @@ var severities = map[rule.Severity]struct {
 }
 
 // OCSF gives the incident as an OCSF Detection Finding. Numbers are int64, lists []any: the types of a decoded document.
+// The document shares nothing with the incident, so that it may be changed.
 func (inc *Incident) OCSF() map[string]any {
 	activity, ok := activities[inc.Action]
 	if !ok {
@@ -80,7 +81,25 @@ func (inc *Incident) OCSF() map[string]any {
 	if r := inc.remediation(); r != nil {
 		doc["remediation"] = r
 	}
-	return doc
+	return clone(doc).(map[string]any)
+}
+
+func clone(v any) any {
+	switch v := v.(type) {
+	case map[string]any:
+		out := make(map[string]any, len(v))
+		for k, each := range v {
+			out[k] = clone(each)
+		}
+		return out
+	case []any:
+		out := make([]any, len(v))
+		for i, each := range v {
+			out[i] = clone(each)
+		}
+		return out
+	}
+	return v
 }
 
 // time is when the incident came to be what it says.
