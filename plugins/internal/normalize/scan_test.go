@@ -69,6 +69,21 @@ func TestScanAllocatesNothing(t *testing.T) {
 	}
 }
 
+func TestEventAllocatesLittle(t *testing.T) {
+	const most = 200 // 127 when this was written; more under the race detector, which empties pools at random
+	for _, op := range []string{"UploadApiKey", "InteractiveLogin", "TerminateInstance"} {
+		b := sample.JSON(op, sample.Options{})
+		n := testing.AllocsPerRun(100, func() {
+			if _, err := normalize.Event(b); err != nil {
+				t.Fatal(err)
+			}
+		})
+		if n > most {
+			t.Errorf("%s: %v allocations, want %d at most", op, n, most)
+		}
+	}
+}
+
 func TestTimeOfIsTheTimeOfTheEvent(t *testing.T) {
 	at := time.Date(2026, 11, 20, 10, 21, 33, 123e6, time.UTC)
 	audit := sample.Event("UploadApiKey", sample.Options{Time: at})
