@@ -210,6 +210,8 @@ func TestMalformedItemsStandBesideTheTrueOnes(t *testing.T) {
 			if !strings.Contains(string(body), `"eventType":42`) {
 				t.Error("malformed: no member has a wrong type")
 			}
+		default:
+			t.Fatalf("the effect %s is not looked at", effect)
 		}
 		items := got{status: page.status, body: body}.items(t)
 		if len(items) != len(want)+1 {

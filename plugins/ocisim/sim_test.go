@@ -15,6 +15,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -165,7 +166,7 @@ func (c *client) pages(t *testing.T, path string, query ...string) [][]map[strin
 	for range 10_000 {
 		q := query
 		if token != "" {
-			q = append(append([]string{}, query...), "page", token)
+			q = slices.Concat(query, []string{"page", token})
 		}
 		page := c.get(t, path, q...)
 		all = append(all, page.items(t))

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -27,8 +29,7 @@ func (f *Fault) spoil(q *request, a *answer) {
 		return
 	}
 	if item := f.item(q); item != nil && a.page {
-		at := len(a.items) / 2
-		a.items = append(a.items[:at:at], append([][]byte{item}, a.items[at:]...)...)
+		a.items = slices.Insert(a.items, len(a.items)/2, item)
 	}
 }
 
@@ -48,8 +49,9 @@ func (f *Fault) item(q *request) []byte {
 		return []byte(strings.Replace(good, `"principalName":"malformed"`, "\"principalName\":\"mal\x01formed\"", 1))
 	case EffectDuplicate:
 		return []byte(strings.Replace(good, `"principalName":"malformed"`, `"principalName":"malformed","principalName":"duplicate"`, 1))
+	default:
+		return nil
 	}
-	return nil
 }
 
 const htmlPage = "<!DOCTYPE html>\n<html><head><title>Sign in to the network</title></head><body><p>Please sign in.</p></body></html>\n"
@@ -86,8 +88,9 @@ func (f *Fault) write(w http.ResponseWriter, r *http.Request, status int, body [
 		w.WriteHeader(status)
 		f.drip(w, r, body)
 		return
+	default:
 	}
-	w.Header().Set("Content-Length", fmt.Sprint(len(body)))
+	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(status)
 	// The client may have gone: there is nobody left to tell.
 	_, _ = w.Write(body)
@@ -119,7 +122,7 @@ func reset(w http.ResponseWriter, status int, body []byte) {
 	half := body[:len(body)/2]
 	hijacker, ok := w.(http.Hijacker)
 	if !ok {
-		w.Header().Set("Content-Length", fmt.Sprint(len(body)))
+		w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 		w.WriteHeader(status)
 		_, _ = w.Write(half)
 		panic(http.ErrAbortHandler) // how a handler breaks a connection that it cannot take over

@@ -34,16 +34,17 @@ func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	go func() {
 		defer func() {
 			// Only the handler's own way of breaking a connection is caught.
-			switch broken := recover(); broken {
-			case nil:
-				w.WriteHeader(http.StatusOK)
-				out.Close()
-			case http.ErrAbortHandler:
+			broken := recover()
+			if err, ok := broken.(error); ok && errors.Is(err, http.ErrAbortHandler) {
 				w.WriteHeader(http.StatusOK)
 				out.CloseWithError(ErrReset)
-			default:
+				return
+			}
+			if broken != nil {
 				panic(broken)
 			}
+			w.WriteHeader(http.StatusOK)
+			out.Close()
 		}()
 		t.handler.ServeHTTP(w, inner)
 	}()
@@ -113,4 +114,4 @@ func (w *pipeWriter) Write(b []byte) (int, error) {
 }
 
 // Flush does nothing: a pipe holds nothing back.
-func (w *pipeWriter) Flush() {}
+func (*pipeWriter) Flush() {}

@@ -2,6 +2,7 @@ package ocisim
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -128,7 +129,7 @@ func (t *tenancy) compartment(id string) *compartment { return t.byID[id] }
 func (t *tenancy) public(l login) Tenancy {
 	p := Tenancy{
 		Name: t.name, OCID: t.id, User: l.user, Fingerprint: l.fingerprint(), PrivateKeyPEM: l.pem(),
-		Home: t.regions[0], Regions: append([]string(nil), t.regions...),
+		Home: t.regions[0], Regions: slices.Clone(t.regions),
 	}
 	now := t.config.Clock()
 	for _, c := range t.compartments {

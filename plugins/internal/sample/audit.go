@@ -1,6 +1,8 @@
 package sample
 
 import (
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -91,7 +93,7 @@ func audit(name string, o Options) *document {
 		member{"contentType", "application/json"},
 		member{"data", b.data(eventName)},
 	)
-	for _, path := range sortedKeys(o.Set) {
+	for _, path := range slices.Sorted(maps.Keys(o.Set)) {
 		if path != "" {
 			doc.assign(segments(path), o.Set[path])
 		}
@@ -133,8 +135,7 @@ func agentOf(b *builder) string {
 }
 
 func (b *builder) success() string {
-	switch b.method {
-	case "DELETE":
+	if b.method == "DELETE" {
 		return "204"
 	}
 	return "200"

@@ -1,7 +1,8 @@
 package sample
 
 import (
-	"sort"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 )
@@ -57,12 +58,7 @@ var problems = map[string]kindOfProblem{
 
 // Problems gives the names of problems that Problem knows, sorted.
 func Problems() []string {
-	all := make([]string, 0, len(problems))
-	for name := range problems {
-		all = append(all, name)
-	}
-	sort.Strings(all)
-	return all
+	return slices.Sorted(maps.Keys(problems))
 }
 
 func (o ProblemOptions) withDefaults(name string) (ProblemOptions, kindOfProblem) {

@@ -13,7 +13,8 @@
 package sample
 
 import (
-	"sort"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 )
@@ -59,12 +60,7 @@ type Options struct {
 // Operations gives the names that Event knows, sorted.
 // A name with .begin or .end is known where its operation takes time: `TerminateInstance.begin`.
 func Operations() []string {
-	all := make([]string, 0, len(byName))
-	for name := range byName {
-		all = append(all, name)
-	}
-	sort.Strings(all)
-	return all
+	return slices.Sorted(maps.Keys(byName))
 }
 
 // Known reports whether Event knows the operation.
