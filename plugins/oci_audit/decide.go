@@ -145,7 +145,6 @@ func (r *reader) settle(one result) {
 		p.failures = 0
 		p.notBefore = time.Time{}
 		r.health.Worked(p.name())
-		r.trouble.Store(nil)
 	default:
 		p.failures++
 		pause := min(firstPause*time.Duration(math.Pow(2, float64(min(p.failures-1, 16)))), max(r.conf.Poll, firstPause))

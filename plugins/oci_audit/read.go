@@ -51,6 +51,8 @@ func (r *reader) readSpan(p *partition, pass *collect.Pass, span collect.Span) (
 			return pages, err
 		}
 		pages++
+		// Said before the events are handed on: Benthos takes them only from an input that is connected.
+		r.trouble.Store(nil)
 		for items := page.Items; len(items) > 0; {
 			n := min(len(items), maxBatch)
 			if err := r.deliver(p, pass, span, page, items[:n]); err != nil {

@@ -162,7 +162,6 @@ func (r *reader) run() {
 			return
 		case err == nil:
 			failures = 0
-			r.trouble.Store(nil)
 			r.health.Worked("the problems")
 			if !r.end.IsZero() {
 				r.log.Infof("Read everything up to %s: %d problems", r.end.Format(time.RFC3339), r.events.Load())

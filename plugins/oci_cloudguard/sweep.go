@@ -36,6 +36,8 @@ func (r *reader) list(s collect.Sweep, state string) error {
 		if err != nil {
 			return err
 		}
+		// Said before the problems are handed on: Benthos takes them only from an input that is connected.
+		r.trouble.Store(nil)
 		if err := r.deliver(s, page.Items, page.RequestID); err != nil {
 			return err
 		}
