@@ -185,7 +185,7 @@ func calculateInt(op byte, x, y int64) (int64, bool) {
 			return 0, true
 		}
 		product := x * y
-		return product, product/y == x && !(x == -1 && y == math.MinInt64) && !(y == -1 && x == math.MinInt64)
+		return product, product/y == x && (y != -1 || x != math.MinInt64)
 	case '/':
 		if y == 0 || x%y != 0 || x == math.MinInt64 && y == -1 {
 			return 0, false

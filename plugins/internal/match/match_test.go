@@ -443,3 +443,27 @@ func TestManyValuesOfAFieldAreOneLookup(t *testing.T) {
 		t.Errorf("got %d parts, want the lookup and the wildcard", got)
 	}
 }
+
+func TestListsMayBeSwappedWhileEventsAreMatched(t *testing.T) {
+	s := many(t, 3)
+	list, err := NewList([]string{"alice@example.com"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for range 200 {
+			s.SetLists(map[string]List{"admins": list})
+		}
+	}()
+	for range 200 {
+		ev := noise()
+		ev.Doc["status"] = "Failure"
+		if n := len(s.Match(ev, nil)); n > 1 {
+			t.Fatalf("got %d hits", n)
+		}
+		s.MayMatch(event.Facts{"status": "Success"})
+	}
+	<-done
+}

@@ -56,7 +56,7 @@ func siblings(name string) (parent string, members []string) {
 func firstBelow(name string) string {
 	for _, f := range event.Fields() {
 		if strings.HasPrefix(f.Name, name+".") {
-			return fmt.Sprintf(", as in %s", f.Name)
+			return ", as in " + f.Name
 		}
 	}
 	return ""

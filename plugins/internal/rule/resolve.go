@@ -267,7 +267,7 @@ func (r *reading) ofOther(other int, path event.Path, in *expr.Aggregate, patter
 	case c.group:
 		return nil, fmt.Sprintf("a `having` speaks of many events: %s.%s is a field of one", name, path)
 	case !c.others:
-		return nil, fmt.Sprintf("%s cannot name another pattern's field", c.where)
+		return nil, c.where + " cannot name another pattern's field"
 	case !positives(r.When, len(r.Patterns))[other]:
 		return nil, fmt.Sprintf("the pattern %q stands under `not`: it has no event where the rule fires", name)
 	}
