@@ -25,12 +25,13 @@ type clock struct {
 
 	mu     sync.Mutex // guards what follows
 	number int64
-	open   *tick     // on its way, or nil
-	looked time.Time // when the tracker was last asked
-	untold []string  // numbers of acked ticks that no tick has told yet
-	owing  bool      // one of them carried news, so that it may have fired something
-	begun  bool      // the first tick of this boot was sent
-	final  bool      // the last tick was acked
+	open   *tick          // on its way, or nil
+	looked time.Time      // when the tracker was last asked
+	untold []string       // numbers of acked ticks that no tick has told yet
+	owing  bool           // one of them carried news, so that it may have fired something
+	begun  bool           // the first tick of this boot was sent
+	final  bool           // the last tick was acked
+	known  []watermark.ID // as the last tick that named them did
 	left   map[string][]string
 }
 
@@ -98,6 +99,11 @@ func (c *clock) tick(now time.Time, interval time.Duration) (due *tick, end bool
 
 func (c *clock) send(r watermark.Reading, news bool) *tick {
 	c.number++
+	// Partitions may be thousands: they are told when they change.
+	var known []watermark.ID
+	if !slices.Equal(r.Known, c.known) {
+		known, c.known = r.Known, r.Known
+	}
 	t := &tick{number: fmt.Sprintf("%s-%d", c.boot, c.number), news: news, final: r.Done}
 	body, err := json.Marshal(watermark.Tick{
 		Number:     t.number,
@@ -106,7 +112,7 @@ func (c *clock) send(r watermark.Reading, news bool) *tick {
 		Tenancies:  r.Tenancies,
 		All:        r.All,
 		Incomplete: r.Incomplete,
-		Known:      r.Known,
+		Known:      known,
 		Final:      r.Done,
 	})
 	if err != nil {

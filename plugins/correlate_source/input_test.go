@@ -11,14 +11,11 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/redpanda-data/benthos/v4/public/bloblang"
-	_ "github.com/redpanda-data/benthos/v4/public/components/pure"
 	"github.com/redpanda-data/benthos/v4/public/service"
 	"go.uber.org/goleak"
 
 	"benthos-oci/plugins/internal/event"
 	"benthos-oci/plugins/internal/progress"
-	"benthos-oci/plugins/internal/sample"
 	"benthos-oci/plugins/internal/watermark"
 )
 
@@ -250,6 +247,28 @@ func TestTicksComeOnlyWhenSomethingMoved(t *testing.T) {
 	})
 }
 
+func TestPartitionsAreToldWhenTheyChange(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStream(t, config{})
+		s.tracker.Listen(lateness, time.Minute)
+		source := s.tracker.Register("audit", false)
+		p := source.Partition("t1", "p")
+		s.connect()
+		defer s.close()
+		for _, want := range []int{1, 0, 0, 2, 0} {
+			if want == 2 {
+				source.Partition("t1", "q")
+			}
+			p.CaughtUp(event.TimeOf(time.Now()))
+			tick, ack := s.tick()
+			if len(tick.Known) != want {
+				t.Errorf("partitions told: got %v, want %d", tick.Known, want)
+			}
+			ackOK(t, ack)
+		}
+	})
+}
+
 func TestRejectedTickComesAgainTheSame(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStream(t, config{})
@@ -423,9 +442,13 @@ func TestPartitionsOfATopicAreKeptApart(t *testing.T) {
 				break
 			}
 		}
+		known := 0
 		for {
 			tick, ack := s.tick()
 			ackOK(t, ack)
+			if len(tick.Known) > 0 {
+				known = len(tick.Known)
+			}
 			if tick.All == event.MinTime {
 				continue
 			}
@@ -433,8 +456,8 @@ func TestPartitionsOfATopicAreKeptApart(t *testing.T) {
 			if tick.All > want || want.Sub(tick.All) > time.Minute {
 				t.Errorf("watermark: got %s, want that of the partition behind, about %s", tick.All, want)
 			}
-			if len(tick.Known) != 2 {
-				t.Errorf("known: got %v, want both partitions", tick.Known)
+			if known != 2 {
+				t.Errorf("partitions told: got %d, want both", known)
 			}
 			return
 		}
@@ -475,50 +498,6 @@ func TestCloseGivesUndeliveredBatchesBack(t *testing.T) {
 			t.Errorf("after a late ack: got %d answers, closed %v, want 2, true", n, src.closed)
 		}
 	})
-}
-
-func TestEventTimeOfForeignMessagesIsMapped(t *testing.T) {
-	want := event.TimeOf(time.Date(2026, 11, 21, 12, 0, 0, 5e6, time.UTC))
-	for name, tt := range map[string]struct {
-		mapping, content string
-		ok               bool
-	}{
-		"milliseconds": {`root = this.at`, `{"at": 1795262400005}`, true},
-		"RFC 3339":     {`root = this.at`, `{"at": "2026-11-21T13:00:00.005+01:00"}`, true},
-		"a timestamp":  {`root = this.at.ts_tz("UTC")`, `{"at": "2026-11-21T13:00:00.005+01:00"}`, true},
-		"another text": {`root = this.at`, `{"at": "noon"}`, false},
-		"nothing":      {`root = this.at`, `{}`, false},
-		"not JSON":     {`root = this.at`, `noon`, false},
-	} {
-		t.Run(name, func(t *testing.T) {
-			mapping, err := bloblang.Parse(tt.mapping)
-			if err != nil {
-				t.Fatal(err)
-			}
-			got, ok := config{eventTime: mapping}.timeOf()(service.NewMessage([]byte(tt.content)))
-			if ok != tt.ok || ok && got != want {
-				t.Errorf("got %s, %v, want %s, %v", got, ok, want, tt.ok)
-			}
-		})
-	}
-}
-
-func TestEventTimeOfRecordsIsKnown(t *testing.T) {
-	at := time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
-	structured := service.NewMessage(nil)
-	structured.SetStructuredMut(map[string]any{"time": at.UnixMilli()})
-	for name, m := range map[string]*service.Message{
-		"an audit event":           service.NewMessage(sample.JSON("UploadApiKey", sample.Options{Time: at})),
-		"a document":               eventAt(at),
-		"a document, not as bytes": structured,
-	} {
-		if got, ok := (config{}).timeOf()(m); !ok || got != event.TimeOf(at) {
-			t.Errorf("%s: got %s, %v, want %s", name, got, ok, event.TimeOf(at))
-		}
-	}
-	if _, ok := (config{}).timeOf()(service.NewMessage([]byte(`{"hello":"world"}`))); ok {
-		t.Error("a foreign message: got a time, want none")
-	}
 }
 
 func TestClosedClockLeavesNoTraceForTheNextStream(t *testing.T) {

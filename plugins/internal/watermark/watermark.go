@@ -33,7 +33,7 @@ type Tick struct {
 	All       event.Time            `json:"all"`
 	// Incomplete names, by tenancy, the partitions that were left out because they were silent for too long.
 	Incomplete map[string][]string `json:"incomplete,omitempty"`
-	// Known names the partitions behind the watermarks, saved with them.
+	// Known names the partitions behind the watermarks, saved with them; empty where they are those of the tick before.
 	Known []ID `json:"known,omitempty"`
 	// Final is true for the last tick of streams that have ended: all windows close.
 	Final bool `json:"final,omitempty"`
