@@ -114,7 +114,12 @@ func open(file string, data []byte) (*document, *yaml.Node) {
 	root, err := parseYAML(data)
 	if err != nil {
 		line, text := yamlError(err)
-		d.errorf(&yaml.Node{Line: line, Column: 1}, "%s", text)
+		at := &yaml.Node{Line: line, Column: 1}
+		if _, name, ok := strings.Cut(text, "unknown anchor '"); ok { // the library does not say where
+			name, _, _ = strings.Cut(name, "'")
+			at = d.find("*" + name)
+		}
+		d.errorf(at, "%s", text)
 		return d, nil
 	}
 	if root == nil {
@@ -126,6 +131,16 @@ func open(file string, data []byte) (*document, *yaml.Node) {
 		return d, nil
 	}
 	return d, root
+}
+
+// find gives the place of a text's first occurrence.
+func (d *document) find(text string) *yaml.Node {
+	for i, line := range d.lines {
+		if before, _, ok := strings.Cut(line, text); ok {
+			return &yaml.Node{Line: i + 1, Column: utf8.RuneCountInString(before) + 1}
+		}
+	}
+	return &yaml.Node{Line: 1, Column: 1}
 }
 
 // parseYAML reads the one document of a file; nil where there is none.
@@ -160,14 +175,28 @@ func yamlError(err error) (int, string) {
 	text := strings.TrimPrefix(err.Error(), "yaml: ")
 	rest, ok := strings.CutPrefix(text, "line ")
 	if !ok {
-		return 1, "reading YAML: " + text
+		return 1, "reading YAML: " + text + yamlHint(text)
 	}
 	number, message, _ := strings.Cut(rest, ": ")
+	message += yamlHint(message)
 	line, err := strconv.Atoi(number)
 	if err != nil {
 		return 1, "reading YAML: " + text
 	}
 	return line, "reading YAML: " + message
+}
+
+// yamlHint says what authors of rules most often mean by the YAML that cannot be read.
+func yamlHint(message string) string {
+	switch {
+	case strings.Contains(message, "unknown anchor"), strings.Contains(message, "expected alphabetic or numeric"):
+		return " (a text that begins with * or & stands in quotes)"
+	case strings.Contains(message, "cannot start any token"):
+		return " (a text that begins with %, @ or ` stands in quotes, and tabs cannot indent)"
+	case strings.Contains(message, "expected ',' or '}'"), strings.Contains(message, "expected <block end>"), strings.Contains(message, "expected key"):
+		return " (a text that begins with { or a quote stands in quotes as a whole)"
+	}
+	return ""
 }
 
 // check refuses what could make a small file large, or a deep one deeper than we can follow.
@@ -181,7 +210,7 @@ func (d *document) check(n *yaml.Node, depth int, count *int) bool {
 		d.errorf(n, "the file is nested deeper than %d levels", maxDepth)
 		return false
 	case n.Kind == yaml.AliasNode:
-		d.errorf(n, "aliases are not read here: write the value of *%s out", n.Value)
+		d.errorf(n, "aliases are not read here: write the value of *%s out, or put a text that begins with * in quotes", n.Value)
 		return false
 	case n.Kind == yaml.ScalarNode && len(n.Value) > maxText:
 		d.errorf(n, "the text is longer than %d KiB", maxText>>10)

@@ -40,7 +40,7 @@ output: {stdout: {}}
 		`config.yaml:12:35: unknown modifier "beginswith": did you mean "endswith"?`,
 		`config.yaml:17:21: unknown field "usr.name": did you mean "user.name"?`,
 		`config.yaml:18:13: the id "good" is taken: it is also that of the rule at config.yaml:8:13`,
-		"config.yaml:19:13: aliases are not read here: write the value of *anchor out",
+		"config.yaml:19:13: aliases are not read here: write the value of *anchor out, or put a text that begins with * in quotes",
 		"config.yaml:22:33: the rule has no `title`: write `title: What was done`",
 		"config.yaml:22:33: the rule has no `severity`: write `severity: medium`",
 		"config.yaml:22:33: the rule has no `match`: say which events it is about",
