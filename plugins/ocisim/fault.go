@@ -19,6 +19,7 @@ const (
 	EffectStatus    Effect = "status"    // an error with Fault.Status and, where set, Retry-After
 	EffectReset     Effect = "reset"     // the connection is reset in the middle of the body
 	EffectSlow      Effect = "slow"      // the body comes in pieces, Fault.Delay between them
+	EffectHang      Effect = "hang"      // nothing comes until the client gives up
 	EffectMalformed Effect = "malformed" // one item more, whose members have the wrong types
 	EffectUTF8      Effect = "utf8"      // one item more, with bytes that are no UTF-8
 	EffectControl   Effect = "control"   // one item more, with a bare control character in a string
@@ -29,7 +30,7 @@ const (
 )
 
 var effects = []Effect{
-	EffectStatus, EffectReset, EffectSlow, EffectMalformed, EffectUTF8, EffectControl, EffectDuplicate, EffectHTML, EffectTruncated, EffectLoop,
+	EffectStatus, EffectReset, EffectSlow, EffectHang, EffectMalformed, EffectUTF8, EffectControl, EffectDuplicate, EffectHTML, EffectTruncated, EffectLoop,
 }
 
 // Fault says which calls go wrong, and how. Empty fields match all calls.
@@ -57,7 +58,7 @@ type Fault struct {
 var ErrFault = errors.New("a fault is an effect and settings, as 429,op=ListEvents,times=3,retry_after=7s")
 
 // ParseFault reads a fault as a command line writes it: an effect (a status of 400 and more, or one of reset, slow,
-// malformed, utf8, control, duplicate, html, truncated, loop), then settings joined by commas:
+// hang, malformed, utf8, control, duplicate, html, truncated, loop), then settings joined by commas:
 // op, tenancy, region, compartment, after, times, p (a probability), retry_after (7s, or date:7s), delay.
 func ParseFault(text string) (Fault, error) {
 	words := strings.Split(text, ",")
@@ -115,7 +116,7 @@ func (f *Fault) setting(name, value string) (err error) {
 		f.Times, err = count(value)
 	case "p":
 		f.Probability, err = strconv.ParseFloat(value, 64)
-		if err == nil && (f.Probability <= 0 || f.Probability > 1) {
+		if inside := f.Probability > 0 && f.Probability <= 1; err == nil && !inside {
 			err = errors.New("want more than 0 and at most 1")
 		}
 	case "retry_after":

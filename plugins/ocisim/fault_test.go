@@ -35,7 +35,7 @@ func TestFaultsAreReadFromTextAndPrintedBack(t *testing.T) {
 			t.Errorf("%q is printed as %q and read back as %+v, %v", text, got, again, err)
 		}
 	}
-	for _, text := range []string{"", "status", "399", "600", "boom", "429,times", "429,times=", "429,times=-1", "429,times=x", "429,p=0", "429,p=1.5", "429,retry_after=7", "slow,delay=-1s", "429,color=red", "429,op=ListEvent", "429,region=paris"} {
+	for _, text := range []string{"", "status", "399", "600", "boom", "429,times", "429,times=", "429,times=-1", "429,times=x", "429,p=0", "429,p=NaN", "429,p=1.5", "429,retry_after=7", "slow,delay=-1s", "429,color=red", "429,op=ListEvent", "429,region=paris"} {
 		if got, err := ParseFault(text); !errors.Is(err, ErrFault) {
 			t.Errorf("ParseFault(%q) = %+v, %v, want ErrFault", text, got, err)
 		}
@@ -272,6 +272,26 @@ func TestSlowBodyTakesItsTimeAndEndsWithItsRequest(t *testing.T) {
 		answer = c.get(t, auditPath, query...)
 		if took := time.Since(began); !errors.Is(answer.err, context.DeadlineExceeded) || took != 2500*time.Millisecond {
 			t.Errorf("a request that ends after 2.5s: error %v after %s, want its deadline", answer.err, took)
+		}
+	})
+}
+
+func TestHangGivesNothingUntilTheClientGivesUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSim(t, func(c *Config) { c.Clock = time.Now; c.End = time.Now(); c.Start = c.End.Add(-time.Hour) })
+		c := newClient(t, s, 0)
+		c.date = time.Now()
+		s.Faults().Add(Fault{Effect: EffectHang})
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		c.change = func(r *http.Request) { *r = *r.WithContext(ctx) }
+		began := time.Now()
+		answer := c.get(t, compartmentsPath, "compartmentId", s.tenancies[0].id)
+		if took := time.Since(began); !errors.Is(answer.err, context.DeadlineExceeded) || took != time.Minute {
+			t.Errorf("error %v after %s, want the deadline after a minute", answer.err, took)
+		}
+		if got := s.Count("ListCompartments", -1); got != 1 {
+			t.Errorf("%d calls without an end are counted, want 1", got)
 		}
 	})
 }

@@ -77,7 +77,7 @@ type Call struct {
 	Compartment string
 	Path        string
 	Query       string
-	Status      int // 0: the connection was reset
+	Status      int // 0: no whole answer, the connection was reset or hung
 	Time        time.Time
 }
 
@@ -289,7 +289,7 @@ type countKey struct {
 }
 
 // Count gives how many calls of the operation were answered with the status.
-// "" and 0 count all of them; -1 counts connections that were reset.
+// "" and 0 count all of them; -1 counts those that got no whole answer: connections that were reset, or hung.
 func (s *Sim) Count(operation string, status int) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -56,9 +56,9 @@ func (f *Fault) item(q *request) []byte {
 
 const htmlPage = "<!DOCTYPE html>\n<html><head><title>Sign in to the network</title></head><body><p>Please sign in.</p></body></html>\n"
 
-// seen gives the status that the client sees, 0 where it sees a reset.
+// seen gives the status that the client sees, 0 where it sees no end of the answer.
 func (f *Fault) seen(status int) int {
-	if f.on(status) == EffectReset {
+	if effect := f.on(status); effect == EffectReset || effect == EffectHang {
 		return 0
 	}
 	return status
@@ -84,6 +84,9 @@ func (f *Fault) write(w http.ResponseWriter, r *http.Request, status int, body [
 		body = []byte(htmlPage)
 	case EffectTruncated:
 		body = body[:len(body)/2]
+	case EffectHang:
+		<-r.Context().Done()
+		panic(http.ErrAbortHandler)
 	case EffectSlow:
 		w.WriteHeader(status)
 		f.drip(w, r, body)
