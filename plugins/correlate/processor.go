@@ -68,7 +68,7 @@ func newProcessor(c config, res *service.Resources) (*processor, error) {
 		forward: c.forward,
 		tracker: progress.Of(res),
 		timed:   set.timed,
-		life:    &lifetime{extra: c.stateTTL},
+		life:    &lifetime{extra: c.stateTTL, maxFuture: c.maxFuture},
 		metrics: newMetrics(res),
 		log:     res.Logger(),
 		mapper:  newMapper(c.mappingText, c.mapping),
@@ -93,6 +93,9 @@ func newProcessor(c config, res *service.Resources) (*processor, error) {
 	leave := p.tracker.Listen(c.lateness, c.maxFuture)
 	p.release = func() { leave(); claim.release() }
 	stats := e.Stats()
+	for _, at := range stats.Watermarks {
+		p.life.saw(at, time.Now())
+	}
 	p.tracker.Restore(watermark.Saved{Known: e.Known(ctx), Watermarks: stats.Watermarks, All: stats.All})
 	return p, nil
 }
@@ -190,7 +193,7 @@ type work struct {
 
 func (p *processor) sort(batch service.MessageBatch) work {
 	w := work{kinds: make([]messageKind, len(batch))}
-	candidates := 0
+	candidates, now := 0, time.Now()
 	for i, msg := range batch {
 		if _, ok := msg.MetaGetImmut(watermark.MetaTick); ok {
 			w.kinds[i] = tickMessage
@@ -218,7 +221,7 @@ func (p *processor) sort(batch service.MessageBatch) work {
 			// Whose API returned it, and whose watermark it moves by: a record may name its caller's tenancy, or none.
 			ev.Tenancy = tenancy
 		}
-		p.life.saw(ev.Time)
+		p.life.saw(ev.Time, now)
 		w.kinds[i] = eventMessage
 		w.events = append(w.events, ev)
 	}

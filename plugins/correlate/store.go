@@ -21,12 +21,14 @@ const loaders = 16
 // lifetime turns the event time at which a row loses its meaning into a TTL of the cache.
 // It only clears what nobody has deleted, so it is generous: state_ttl beyond that time.
 type lifetime struct {
-	extra  time.Duration // 0 keeps everything for ever
-	newest atomic.Int64  // the largest event time seen
+	extra     time.Duration // 0 keeps everything for ever
+	maxFuture time.Duration
+	newest    atomic.Int64 // the largest event time seen
 }
 
-func (l *lifetime) saw(t event.Time) {
-	for {
+// saw takes note of an event. One of the far future must not make everything look old.
+func (l *lifetime) saw(t event.Time, now time.Time) {
+	for t <= event.TimeOf(now.Add(l.maxFuture)) {
 		have := l.newest.Load()
 		if int64(t) <= have || l.newest.CompareAndSwap(have, int64(t)) {
 			return

@@ -76,10 +76,12 @@ func TestMissingCacheIsAnErrorAtTheStart(t *testing.T) {
 }
 
 func TestRowLivesBeyondItsUse(t *testing.T) {
-	l := &lifetime{extra: time.Hour}
-	noon := event.TimeOf(time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC))
-	l.saw(noon)
-	l.saw(noon.Add(-time.Hour))
+	l := &lifetime{extra: time.Hour, maxFuture: time.Minute}
+	now := time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
+	noon := event.TimeOf(now)
+	l.saw(noon, now)
+	l.saw(noon.Add(-time.Hour), now)
+	l.saw(noon.Add(time.Minute+time.Millisecond), now)
 	for name, tt := range map[string]struct {
 		expires event.Time
 		want    time.Duration
