@@ -50,7 +50,20 @@ func consume(t *testing.T, c *kfake.Cluster, topic string) []*kgo.Record {
 	return got
 }
 
-// ends gives the number of records in the topic.
+// count gives the number of records in the topic.
+func count(t *testing.T, c *kfake.Cluster, topic string) int64 {
+	t.Helper()
+	client, err := kgo.NewClient(kgo.SeedBrokers(c.ListenAddrs()...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	return ends(ctx, t, client, topic)
+}
+
+// ends gives the number of records in the topic, as client sees it.
 func ends(ctx context.Context, t *testing.T, client *kgo.Client, topic string) int64 {
 	t.Helper()
 	req := kmsg.NewPtrListOffsetsRequest()
@@ -117,14 +130,15 @@ func TestKafkaOutageLosesNothing(t *testing.T) {
 	checkSameSet(t, quiet, settledSet(t, fromKafka(consume(t, kafka, "oci-incidents"), "incident")))
 }
 
-// everything makes the correlate of a shipped config tell incidents up to their last revision.
-func everything(t *testing.T, doc map[string]any) {
+// everything makes the correlate of a shipped config tell how incidents end, and gives its settings.
+func everything(t *testing.T, doc map[string]any) map[string]any {
 	t.Helper()
 	for _, p := range at(doc, "pipeline", "processors").([]any) {
 		if c, ok := at(p, "correlate").(map[string]any); ok {
-			c["emit"] = []any{"create", "update", "close"}
-			return
+			c["emit"] = []any{"create", "close"}
+			return c
 		}
 	}
 	t.Fatal("the config has no correlate")
+	return nil
 }

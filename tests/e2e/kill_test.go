@@ -43,7 +43,8 @@ func (p *program) kill() { _ = p.cmd.Process.Kill() }
 func TestKillsLoseNothingAndChangeNoIncident(t *testing.T) {
 	kills := size(t, "E2E_KILLS", 5)
 	w := newWorld(t, func(c *ocisim.Config) { c.Events = size(t, "E2E_EVENTS", 5000) })
-	quiet := settledSet(t, collectAll(t, w, nil))
+	quiet := settledSet(t, collectAll(t, w, func(p *pipeline) { busy(t, p.correlate) }))
+	checkBusy(t, quiet)
 	callsOfOneRun := int(w.calls.Load())
 
 	kafka := newKafka(t, "oci-events", "oci-incidents")
@@ -52,7 +53,7 @@ func TestKillsLoseNothingAndChangeNoIncident(t *testing.T) {
 		"STATE_FILE":    filepath.Join(t.TempDir(), "state.db"),
 		"DEAD_LETTERS":  filepath.Join(t.TempDir(), "dead.jsonl"),
 	})
-	everything(t, doc)
+	busy(t, everything(t, doc))
 	config := filepath.Join(t.TempDir(), "kafka.yaml")
 	if err := os.WriteFile(config, []byte(marshal(t, doc)), 0o600); err != nil {
 		t.Fatal(err)
@@ -62,7 +63,7 @@ func TestKillsLoseNothingAndChangeNoIncident(t *testing.T) {
 	killed := 0
 	for killed < kills {
 		p := startProgram(t, config)
-		until := w.calls.Load() + 1 + random.Int64N(int64(callsOfOneRun/kills))
+		until := w.calls.Load() + 1 + random.Int64N(int64(2*callsOfOneRun/kills))
 		pause := time.Duration(random.Int64N(int64(50 * time.Millisecond)))
 		if !p.runUntil(t, func() bool { return w.calls.Load() >= until }) {
 			break
@@ -71,11 +72,11 @@ func TestKillsLoseNothingAndChangeNoIncident(t *testing.T) {
 		p.kill()
 		<-p.done
 		killed++
+		t.Logf("kill %d: %d events in Kafka", killed, count(t, kafka, "oci-events"))
 	}
 	if killed < kills/2 {
 		t.Fatalf("the program was done after %d kills of %d: the run is too short to prove anything", killed, kills)
 	}
-	t.Logf("killed %d times", killed)
 	p := startProgram(t, config)
 	select {
 	case err := <-p.done:

@@ -73,9 +73,10 @@ func feed(t *testing.T, events []timed, batch, threads int) map[string]settled {
 	out := newSink(t, name)
 	c := detect()
 	c["forward"], c["lateness"] = []any{"incidents", "late"}, "30m"
+	busy(t, c)
 	run(t, marshal(t, map[string]any{
 		"input": map[string]any{"correlate_source": map[string]any{
-			"inputs":   []any{map[string]any{"e2e_replay": map[string]any{"name": name}}},
+			"inputs": []any{map[string]any{"e2e_replay": map[string]any{"name": name}}},
 		}},
 		"pipeline": map[string]any{
 			"threads":    threads,
@@ -97,8 +98,12 @@ func feed(t *testing.T, events []timed, batch, threads int) map[string]settled {
 // TestOrderThreadsAndBatchesChangeNoIncident feeds the same day shuffled, in 8 threads, in small and large batches.
 func TestOrderThreadsAndBatchesChangeNoIncident(t *testing.T) {
 	w := newWorld(t, func(c *ocisim.Config) { c.Events = size(t, "E2E_EVENTS", 5000) })
-	got := collectAll(t, w, func(p *pipeline) { p.inputs = p.inputs[:1] })
+	got := collectAll(t, w, func(p *pipeline) {
+		p.inputs = p.inputs[:1]
+		busy(t, p.correlate)
+	})
 	collected := settledSet(t, got)
+	checkBusy(t, collected)
 	events := byTime(t, got)
 
 	t.Run("in order", func(t *testing.T) { checkSameSet(t, collected, feed(t, events, 100, 1)) })

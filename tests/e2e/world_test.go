@@ -116,11 +116,11 @@ func (p pipeline) yaml(t *testing.T) string {
 	return marshal(t, doc)
 }
 
-// detect gives the settings of correlate that tell the tests all: events, and incidents up to their last revision.
+// detect gives the settings of correlate that tell the tests all: events, and how incidents end.
 func detect() map[string]any {
 	return map[string]any{
 		"packs": []any{"oci"}, "state_cache": "state",
-		"forward": []any{"incidents", "events"}, "emit": []any{"create", "update", "close"},
+		"forward": []any{"incidents", "events"}, "emit": []any{"create", "close"},
 	}
 }
 
