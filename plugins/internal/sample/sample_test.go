@@ -70,6 +70,42 @@ func TestOperationsOfTheRulesAreKnown(t *testing.T) {
 	}
 }
 
+// TestEventTypesOfTheCISBenchmarkAreKnown holds the operations to those whose notification
+// the CIS OCI Foundations Benchmark asks for in its section 4.
+func TestEventTypesOfTheCISBenchmarkAreKnown(t *testing.T) {
+	types := map[string]bool{}
+	for _, op := range Operations() {
+		eventType, _ := Event(op, Options{})["eventType"].(string)
+		types[strings.ToLower(eventType)] = true
+	}
+	want := 0
+	for service, names := range map[string]string{
+		"identitycontrolplane": `createidentityprovider deleteidentityprovider updateidentityprovider
+			addidpgroupmapping removeidpgroupmapping updateidpgroupmapping createidpgroupmapping deleteidpgroupmapping
+			creategroup deletegroup updategroup createpolicy deletepolicy updatepolicy
+			createuser deleteuser updateuser updateusercapabilities updateuserstate`,
+		"virtualnetwork": `createvcn deletevcn updatevcn changeroutetablecompartment createroutetable deleteroutetable updateroutetable
+			changesecuritylistcompartment createsecuritylist deletesecuritylist updatesecuritylist
+			changenetworksecuritygroupcompartment createnetworksecuritygroup deletenetworksecuritygroup updatenetworksecuritygroup
+			createdrg deletedrg updatedrg createdrgattachment deletedrgattachment updatedrgattachment
+			changeinternetgatewaycompartment createinternetgateway deleteinternetgateway updateinternetgateway
+			changelocalpeeringgatewaycompartment createlocalpeeringgateway deletelocalpeeringgateway updatelocalpeeringgateway`,
+		"natgateway":     "changenatgatewaycompartment createnatgateway deletenatgateway updatenatgateway",
+		"servicegateway": "attachserviceid changeservicegatewaycompartment createservicegateway deleteservicegateway detachserviceid updateservicegateway",
+		"identitysignon": "interactivelogin",
+	} {
+		for name := range strings.FieldsSeq(names) {
+			want++
+			if eventType := "com.oraclecloud." + service + "." + name; !types[eventType] {
+				t.Errorf("no operation has the event type %s", eventType)
+			}
+		}
+	}
+	if want < 50 {
+		t.Fatalf("%d event types were looked at: too few", want)
+	}
+}
+
 func TestSameOptionsGiveTheSameBytes(t *testing.T) {
 	o := Options{Actor: Principal{Name: "carol@example.com"}, IP: "198.51.100.4"}
 	if first, second := string(JSON("CreatePolicy", o)), string(JSON("CreatePolicy", o)); first != second {
