@@ -63,14 +63,15 @@ func lintTargets(c *cli.Context, args []string) ([]lint.Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	return lint.Files(paths, lint.Options{
-		Schema:           Schema(),
-		RejectDeprecated: c.Bool("deprecated"),
-		RequireLabels:    c.Bool("labels"),
-		SkipEnvVarCheck:  c.Bool("skip-env-var-check"),
-		Known:            shippedRules(),
-	}), nil
+	o := LintOptions()
+	o.RejectDeprecated = c.Bool("deprecated")
+	o.RequireLabels = c.Bool("labels")
+	o.SkipEnvVarCheck = c.Bool("skip-env-var-check")
+	return lint.Files(paths, o), nil
 }
+
+// LintOptions gives how files are checked without any flag.
+func LintOptions() lint.Options { return lint.Options{Schema: Schema(), Known: shippedRules()} }
 
 // shippedRules gives the rules of all packs; a test holds them free of mistakes.
 func shippedRules() []*rule.Rule {

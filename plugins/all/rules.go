@@ -89,7 +89,7 @@ func lintRules(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	reports := lint.Files(paths, lint.Options{Schema: Schema(), Known: shippedRules()})
+	reports := lint.Files(paths, LintOptions())
 	if err := printReports(c, reports); err != nil {
 		return err
 	}

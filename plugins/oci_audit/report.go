@@ -22,8 +22,8 @@ type lateness struct {
 func newLateness(res *service.Resources, overlap time.Duration) *lateness {
 	return &lateness{
 		overlap: overlap,
-		events:  res.Metrics().NewCounter(Name+"_late_events_total", "region"),
-		lag:     res.Metrics().NewGauge(Name + "_late_events_lag_seconds"),
+		events:  res.Metrics().NewCounter(Name+"_late_events_total", "region"), // events that were first found when their window was read again
+		lag:     res.Metrics().NewGauge(Name + "_late_events_lag_seconds"),     // the longest time after which one was found
 	}
 }
 

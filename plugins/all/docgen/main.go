@@ -25,14 +25,13 @@ func run() int {
 		act, verb = docs.Stale, "stale, run make generate:"
 	}
 	paths, err := act(*root)
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
 	for _, path := range paths {
 		fmt.Println(verb, path)
 	}
-	if *check && len(paths) > 0 {
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+	}
+	if err != nil || *check && len(paths) > 0 {
 		return 1
 	}
 	return 0

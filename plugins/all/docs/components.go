@@ -1,6 +1,8 @@
 package docs
 
 import (
+	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -30,39 +32,99 @@ func ours() []component {
 
 func components(root string) ([]Document, error) {
 	var all []Document
+	var errs []error
 	for _, c := range ours() {
-		view, ok := c.view(service.GlobalEnvironment())
-		if !ok {
-			return nil, fmt.Errorf("documenting %s: it is not registered", c.folder)
-		}
-		data, err := view.TemplateData()
+		d, err := c.document(root)
 		if err != nil {
-			return nil, fmt.Errorf("documenting %s: %w", c.folder, err)
-		}
-		sections := []section{{"fields", "Fields", fieldTable(data.Fields)}}
-		metrics, err := metricsOf(root, "plugins/"+c.folder)
-		if err != nil {
-			return nil, fmt.Errorf("documenting %s: %w", c.folder, err)
-		}
-		if len(metrics) > 0 {
-			sections = append(sections, section{"metrics", "Metrics", metricTable(metrics)})
-		}
-		d, err := withSections(root, "plugins/"+c.folder+"/README.md", sections...)
-		if err != nil {
-			return nil, fmt.Errorf("documenting %s: %w", c.folder, err)
+			errs = append(errs, fmt.Errorf("documenting %s: %w", c.folder, err))
+			continue
 		}
 		all = append(all, d)
 	}
-	return all, nil
+	return all, errors.Join(errs...)
 }
 
-func fieldTable(fields []service.TemplateDataPluginField) string {
+var errNotRegistered = errors.New("it is not registered")
+
+func (c component) document(root string) (Document, error) {
+	view, ok := c.view(service.GlobalEnvironment())
+	if !ok {
+		return Document{}, errNotRegistered
+	}
+	data, err := view.TemplateData()
+	if err != nil {
+		return Document{}, err
+	}
+	optional, err := optionalFields(view)
+	if err != nil {
+		return Document{}, err
+	}
+	sections := []section{{"fields", "Fields", fieldTable(data.Fields, optional)}}
+	metrics, err := metricsOf(root, c.folder, c.sources()...)
+	if err != nil {
+		return Document{}, err
+	}
+	if len(metrics) > 0 {
+		sections = append(sections, section{"metrics", "Metrics", metricTable(metrics)})
+	}
+	return withSections(root, "plugins/"+c.folder+"/README.md", sections...)
+}
+
+// sources gives the folders in which the metrics of the component are made.
+func (c component) sources() []string {
+	if strings.HasPrefix(c.folder, "oci_") {
+		return []string{"plugins/" + c.folder, "plugins/internal/ocifields"}
+	}
+	return []string{"plugins/" + c.folder}
+}
+
+// optionalFields gives the names of fields that may be left out though they have no default.
+func optionalFields(view *service.ConfigView) (map[string]bool, error) {
+	type field struct {
+		Name     string  `json:"name"`
+		Kind     string  `json:"kind"`
+		Optional bool    `json:"is_optional"`
+		Children []field `json:"children"`
+	}
+	var spec struct {
+		Config field `json:"config"`
+	}
+	text, err := view.FormatJSON()
+	if err != nil {
+		return nil, err
+	}
+	if err := json.Unmarshal(text, &spec); err != nil {
+		return nil, err
+	}
+	optional := map[string]bool{}
+	var visit func(prefix string, f field)
+	visit = func(prefix string, f field) {
+		for _, child := range f.Children {
+			name := prefix + child.Name
+			optional[name] = child.Optional || len(child.Children) > 0
+			switch child.Kind {
+			case "array":
+				name += "[]"
+			case "map":
+				name += ".<name>"
+			}
+			visit(name+".", child)
+		}
+	}
+	visit("", spec.Config)
+	return optional, nil
+}
+
+func fieldTable(fields []service.TemplateDataPluginField, optional map[string]bool) string {
 	var b strings.Builder
 	b.WriteString("| Field | Type | Default | Meaning |\n|---|---|---|---|\n")
 	for _, f := range fields {
 		value := "required"
-		if f.DefaultMarshalled != "" {
+		switch {
+		case f.DefaultMarshalled != "":
 			value = "`" + f.DefaultMarshalled + "`"
+		case optional[f.FullName]:
+			value = ""
 		}
 		kind := f.Type
 		if f.IsInterpolated {
@@ -70,9 +132,6 @@ func fieldTable(fields []service.TemplateDataPluginField) string {
 		}
 		if f.IsSecret {
 			kind += ", secret"
-		}
-		if f.Type == "object" && f.DefaultMarshalled == "" {
-			value = ""
 		}
 		fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", f.FullName, kind, value, cell(f.Description+options(f)+examples(f)))
 	}

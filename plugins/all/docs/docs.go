@@ -26,25 +26,21 @@ type Document struct {
 	Content []byte
 }
 
-// Generate gives every generated document of the checkout at root as it ought to be.
+// Generate gives every generated document of the checkout at root as it ought to be, those that it can where there is an error.
 func Generate(root string) ([]Document, error) {
 	var all []Document
+	var errs []error
 	for _, generate := range []func(string) ([]Document, error){components, catalog, rules, schema} {
 		documents, err := generate(root)
-		if err != nil {
-			return nil, err
-		}
+		errs = append(errs, err)
 		all = append(all, documents...)
 	}
-	return all, nil
+	return all, errors.Join(errs...)
 }
 
 // Write writes every generated document of the checkout at root and gives the paths of those that changed.
 func Write(root string) ([]string, error) {
-	stale, err := compare(root)
-	if err != nil {
-		return nil, err
-	}
+	stale, failed := compare(root)
 	var paths []string
 	for _, d := range stale {
 		if err := os.WriteFile(filepath.Join(root, d.Path), d.Content, 0o644); err != nil { //nolint:gosec // documents are for everybody
@@ -52,7 +48,7 @@ func Write(root string) ([]string, error) {
 		}
 		paths = append(paths, d.Path)
 	}
-	return paths, nil
+	return paths, failed
 }
 
 // Stale gives the paths of the documents that Write would change.
@@ -69,10 +65,7 @@ func Stale(root string) ([]string, error) {
 }
 
 func compare(root string) ([]Document, error) {
-	documents, err := Generate(root)
-	if err != nil {
-		return nil, err
-	}
+	documents, failed := Generate(root)
 	var stale []Document
 	for _, d := range documents {
 		old, err := os.ReadFile(filepath.Join(root, d.Path))
@@ -83,7 +76,7 @@ func compare(root string) ([]Document, error) {
 			stale = append(stale, d)
 		}
 	}
-	return stale, nil
+	return stale, failed
 }
 
 // section is one generated part of a document.

@@ -22,11 +22,16 @@ type metric struct {
 
 var metricKinds = map[string]string{"NewCounter": "counter", "NewGauge": "gauge", "NewTimer": "timer"}
 
-// metricsOf reads the metrics of the package in folder out of its source: the calls that make them, with their comments.
-func metricsOf(root, folder string) ([]metric, error) {
-	files, err := filepath.Glob(filepath.Join(root, folder, "*.go"))
-	if err != nil {
-		return nil, fmt.Errorf("listing %s: %w", folder, err)
+// metricsOf reads the metrics of a component out of its source: the calls that make them, with their comments.
+// Packages that several components share call the component's name `component`.
+func metricsOf(root, component string, folders ...string) ([]metric, error) {
+	var files []string
+	for _, folder := range folders {
+		found, err := filepath.Glob(filepath.Join(root, folder, "*.go"))
+		if err != nil {
+			return nil, fmt.Errorf("listing %s: %w", folder, err)
+		}
+		files = append(files, found...)
 	}
 	set := token.NewFileSet()
 	var parsed []*ast.File
@@ -45,6 +50,7 @@ func metricsOf(root, folder string) ([]metric, error) {
 		parsed = append(parsed, f)
 	}
 	texts := constants(parsed)
+	texts["component"] = component
 	byName := map[string]metric{}
 	for _, f := range parsed {
 		comments := commentsByLine(set, f)

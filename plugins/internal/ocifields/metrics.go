@@ -24,14 +24,14 @@ type Metrics struct {
 func NewMetrics(res *service.Resources, component string) *Metrics {
 	m := res.Metrics()
 	return &Metrics{
-		Events:    m.NewCounter(component+"_events_total", "region"),
-		Malformed: m.NewCounter(component+"_malformed_total", "region"),
-		Repeated:  m.NewCounter(component+"_repeated_total", "region"),
-		Failing:   m.NewGauge(component + "_failing_partitions"),
-		Lag:       m.NewGauge(component+"_lag_seconds", "region"),
-		requests:  m.NewCounter(component+"_requests_total", "operation", "status"),
-		retries:   m.NewCounter(component+"_retries_total", "operation"),
-		throttles: m.NewCounter(component+"_throttles_total", "operation"),
+		Events:    m.NewCounter(component+"_events_total", "region"),                // records that left
+		Malformed: m.NewCounter(component+"_malformed_total", "region"),             // records that left flagged with an error: no JSON, or too large
+		Repeated:  m.NewCounter(component+"_repeated_total", "region"),              // records that were known from an overlapping window and did not leave again
+		Failing:   m.NewGauge(component + "_failing_partitions"),                    // regions and compartments that cannot be read now
+		Lag:       m.NewGauge(component+"_lag_seconds", "region"),                   // how far reading is behind the API's clock
+		requests:  m.NewCounter(component+"_requests_total", "operation", "status"), // requests, by the status of the answer
+		retries:   m.NewCounter(component+"_retries_total", "operation"),            // requests that were repeated
+		throttles: m.NewCounter(component+"_throttles_total", "operation"),          // answers that said to slow down (429)
 	}
 }
 
