@@ -1,8 +1,10 @@
 package ocicloudguard
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"log/slog"
 	"net/http"
 	"strings"
 	"sync"
@@ -12,6 +14,7 @@ import (
 	"github.com/redpanda-data/benthos/v4/public/service"
 
 	"benthos-oci/plugins/internal/oci"
+	"benthos-oci/plugins/internal/ocifields"
 	"benthos-oci/plugins/ocisim"
 )
 
@@ -23,7 +26,42 @@ type rig struct {
 	yaml string
 	// via wraps the transport; nil: none.
 	via func(http.RoundTripper) http.RoundTripper
+	log *lines
 }
+
+// lines keeps what is logged.
+type lines struct {
+	mu  sync.Mutex
+	buf bytes.Buffer // mu
+}
+
+func (l *lines) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.Write(b)
+}
+
+func (l *lines) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.String()
+}
+
+// count is the number of lines that hold a text.
+func (l *lines) count(text string) int {
+	n := 0
+	for line := range strings.Lines(l.String()) {
+		if strings.Contains(line, text) {
+			n++
+		}
+	}
+	return n
+}
+
+func (l *lines) logger() *slog.Logger { return slog.New(slog.NewTextHandler(l, nil)) }
+
+// retrying wraps an input as its registration does.
+func retrying(in service.BatchInput) service.BatchInput { return ocifields.Retrying(in) }
 
 // newRig simulates a tenancy whose day lies before now; call it inside the bubble of synctest.
 func newRig(t *testing.T, c ocisim.Config, yaml string) *rig {
@@ -32,7 +70,11 @@ func newRig(t *testing.T, c ocisim.Config, yaml string) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &rig{t: t, sim: sim, res: service.MockResources(service.MockResourcesOptAddCache("state")), yaml: yaml}
+	log := &lines{}
+	return &rig{
+		t: t, sim: sim, yaml: yaml, log: log,
+		res: service.MockResources(service.MockResourcesOptAddCache("state"), service.MockResourcesOptUseLogger(service.NewLoggerFromSlog(log.logger()))),
+	}
 }
 
 // span gives a tenancy whose problems arise over the day before yesterday.

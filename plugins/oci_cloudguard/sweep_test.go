@@ -1,0 +1,444 @@
+package ocicloudguard
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/redpanda-data/benthos/v4/public/service"
+
+	"benthos-oci/plugins/internal/event"
+	"benthos-oci/plugins/internal/oci"
+	"benthos-oci/plugins/internal/progress"
+	"benthos-oci/plugins/internal/watermark"
+	"benthos-oci/plugins/ocisim"
+)
+
+// live gives a tenancy whose problems arise while they are read.
+func live() (ocisim.Config, string) {
+	now := time.Now().Truncate(time.Minute)
+	return ocisim.Config{Start: now, End: now.Add(24 * time.Hour), Events: 1, NoStories: true, Compartments: 4, Users: 5, Problems: 30}, "start: -1h\n"
+}
+
+// after ends the input some time later.
+func after(in *input, d time.Duration) {
+	go func() {
+		time.Sleep(d)
+		in.outlet.End()
+	}()
+}
+
+func TestEveryChangeLeavesAndNoScanDoes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, yaml := live()
+		r := newRig(t, c, yaml)
+		in, got := r.input("poll_interval: 5m\n"), newInbox()
+		after(in, 30*time.Hour)
+		r.drain(in, got, nil)
+		in.Close(context.Background())
+		states := map[string][]string{}
+		for _, m := range got.all {
+			states[m.id] = append(states[m.id], m.state+" "+m.change)
+		}
+		for _, p := range r.sim.Truth().Problems {
+			var want []string
+			for i, change := range p.Changes {
+				// Two changes within one poll are seen as one.
+				if i+1 < len(p.Changes) && p.Changes[i+1].Time.Sub(change.Time) < 10*time.Minute {
+					t.Skip("the simulator's problems change faster than they are polled")
+				}
+				verdict := "closed"
+				if change.Detail == "OPEN" {
+					verdict = "reopened"
+				}
+				if i == 0 {
+					verdict = "new"
+				}
+				want = append(want, change.Detail+" "+verdict)
+			}
+			if diff := cmp.Diff(states[p.ID], want); diff != "" {
+				t.Errorf("%s: got -, want +:\n%s", p.Name, diff)
+			}
+		}
+		if n := r.sim.Count("ListProblems", 200); n < 300 {
+			t.Errorf("got %d lists in 30 hours of polls each 5 minutes, want more", n)
+		}
+	})
+}
+
+func TestRestartSendsNothingTwice(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, yaml := live()
+		r := newRig(t, c, yaml)
+		got := newInbox()
+		for range 10 {
+			in := r.input("poll_interval: 5m\n")
+			after(in, 3*time.Hour)
+			r.drain(in, got, nil)
+			in.Close(context.Background())
+		}
+		seen := map[string]bool{}
+		for _, m := range got.all {
+			key := m.id + " " + m.state + " " + m.change
+			if seen[key] {
+				t.Errorf("problem %s left twice as %s", m.id, m.state)
+			}
+			seen[key] = true
+		}
+		for _, p := range r.sim.Truth().Problems {
+			if got.ids[p.ID] < len(p.Changes) {
+				t.Errorf("%s left %d times with %d changes", p.Name, got.ids[p.ID], len(p.Changes))
+			}
+		}
+	})
+}
+
+func TestKillLosesNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, yaml := live()
+		r := newRig(t, c, yaml)
+		got := newInbox()
+		for round := range 40 {
+			in := r.input("poll_interval: 5m\n")
+			if round < 39 {
+				stop := got.took + 1 + round%3
+				after(in, 2*time.Hour)
+				r.drain(in, got, func() bool { return got.took >= stop })
+				kill(in)
+				continue
+			}
+			after(in, 26*time.Hour)
+			r.drain(in, got, nil)
+			in.Close(context.Background())
+		}
+		last := map[string]string{}
+		for _, m := range got.all {
+			last[m.id] = m.state
+		}
+		for _, p := range r.sim.Truth().Problems {
+			if want := p.Changes[len(p.Changes)-1].Detail; last[p.ID] != want {
+				t.Errorf("%s: its last message says %q, want %q", p.Name, last[p.ID], want)
+			}
+		}
+	})
+}
+
+func TestNackSendsAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := span()
+		r := newRig(t, c, "start: "+c.Start.Format(time.RFC3339)+"\n")
+		in := r.input("")
+		ctx := t.Context()
+		if err := in.Connect(ctx); err != nil {
+			t.Fatal(err)
+		}
+		refused, got := newInbox(), newInbox()
+		batch, ack, err := in.ReadBatch(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		refused.take(batch)
+		if err := ack(ctx, errors.New("the output is full")); err != nil {
+			t.Fatal(err)
+		}
+		r.drain(in, got, func() bool { return got.count() == len(r.sim.Truth().Problems) })
+		synctest.Wait()
+		in.Close(ctx)
+		for id := range refused.ids {
+			if got.ids[id] != 1 {
+				t.Errorf("problem %s was refused and left %d times after that, want once", id, got.ids[id])
+			}
+		}
+	})
+}
+
+func TestSweepIsRememberedOnlyAfterItsAcks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := span()
+		r := newRig(t, c, "start: "+c.Start.Format(time.RFC3339)+"\n")
+		in := r.input("")
+		ctx := t.Context()
+		if err := in.Connect(ctx); err != nil {
+			t.Fatal(err)
+		}
+		_, ack, err := in.ReadBatch(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, second, err := in.ReadBatch(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := second(ctx, nil); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(2 * time.Hour)
+		saved := func() bool {
+			values, err := in.store.Load(ctx, []string{in.reader.prefix + "/problems"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return values[0] != nil
+		}
+		if saved() {
+			t.Error("the sweep was remembered with a batch on its way")
+		}
+		if err := ack(ctx, nil); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		if !saved() {
+			t.Error("the sweep was not remembered after its last ack")
+		}
+		in.Close(ctx)
+	})
+}
+
+func TestListsAskForEverythingExplicitly(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := span()
+		r := newRig(t, c, "start: "+c.Start.Format(time.RFC3339)+"\nend: "+c.End.Format(time.RFC3339)+"\n")
+		var lists []map[string]string
+		r.via = func(next http.RoundTripper) http.RoundTripper {
+			return watch{next, func(req *http.Request) {
+				if !strings.HasSuffix(req.URL.Path, "/problems") {
+					return
+				}
+				if !strings.Contains(req.URL.Path, "eu-frankfurt-1") {
+					t.Errorf("a list was read from %s, want the reporting region only", req.URL.Path)
+				}
+				got := map[string]string{}
+				for name := range req.URL.Query() {
+					got[name] = req.URL.Query().Get(name)
+				}
+				delete(got, "compartmentId")
+				delete(got, "page")
+				lists = append(lists, got)
+			}}
+		}
+		in, got := r.input(""), newInbox()
+		r.drain(in, got, nil)
+		in.Close(context.Background())
+		want := func(state string) map[string]string {
+			return map[string]string{
+				"compartmentIdInSubtree": "true", "accessLevel": "ACCESSIBLE", "lifecycleState": state, "limit": "1000",
+				"sortBy": "timeLastDetected", "sortOrder": "ASC",
+				"timeLastDetectedGreaterThanOrEqualTo": c.Start.Format("2006-01-02T15:04:05.000Z"),
+				"timeLastDetectedLessThanOrEqualTo":    c.End.Format("2006-01-02T15:04:05.000Z"),
+			}
+		}
+		seen := map[string]bool{}
+		for _, list := range lists {
+			if diff := cmp.Diff(list, want(list["lifecycleState"])); diff != "" {
+				t.Errorf("got -, want +:\n%s", diff)
+			}
+			seen[list["lifecycleState"]] = true
+		}
+		if !seen["ACTIVE"] || !seen["INACTIVE"] {
+			t.Errorf("got lists of %v, want both", seen)
+		}
+	})
+}
+
+// watch sees each request before it is answered.
+type watch struct {
+	next http.RoundTripper
+	see  func(*http.Request)
+}
+
+func (w watch) RoundTrip(req *http.Request) (*http.Response, error) {
+	w.see(req)
+	return w.next.RoundTrip(req)
+}
+
+func TestDetailIsReadWithinItsBudget(t *testing.T) {
+	for _, tt := range []struct{ budget, want int }{{0, 0}, {7, 7}, {500, 30}} {
+		synctest.Test(t, func(t *testing.T) {
+			c := span()
+			r := newRig(t, c, "start: "+c.Start.Format(time.RFC3339)+"\nend: "+c.End.Add(time.Hour).Format(time.RFC3339)+"\ndetail: true\n")
+			in, got := r.input(fmt.Sprintf("detail_budget: %d\n", tt.budget)), newInbox()
+			r.drain(in, got, nil)
+			in.Close(context.Background())
+			full := 0
+			for _, m := range got.all {
+				if strings.Contains(m.raw, `"recommendation"`) {
+					full++
+				}
+			}
+			if full != tt.want || len(got.all) != 30 {
+				t.Errorf("budget %d: got %d of %d in full, want %d of 30", tt.budget, full, len(got.all), tt.want)
+			}
+		})
+	}
+}
+
+func TestDetailThatFailsLeavesTheSummary(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := span()
+		r := newRig(t, c, "start: "+c.Start.Format(time.RFC3339)+"\nend: "+c.End.Add(time.Hour).Format(time.RFC3339)+"\ndetail: true\n")
+		r.sim.Faults().Add(ocisim.Fault{Effect: ocisim.EffectStatus, Status: 400, Operation: "GetProblem"})
+		in, got := r.input(""), newInbox()
+		r.drain(in, got, nil)
+		in.Close(context.Background())
+		if got.count() != 30 {
+			t.Errorf("got %d problems, want 30", got.count())
+		}
+		if n := r.log.count("GetProblem"); n != 1 {
+			t.Errorf("got %d lines about details, want 1:\n%s", n, r.log)
+		}
+	})
+}
+
+func TestFaultsLoseNothing(t *testing.T) {
+	for _, fault := range []ocisim.Fault{
+		{Effect: ocisim.EffectStatus, Status: 429, Probability: 0.5, RetryAfter: 7 * time.Second},
+		{Effect: ocisim.EffectStatus, Status: 503, After: 1, Times: 40},
+		{Effect: ocisim.EffectReset, Operation: "ListProblems", Times: 8},
+		{Effect: ocisim.EffectHTML, Operation: "ListProblems", Times: 8},
+		{Effect: ocisim.EffectTruncated, Operation: "ListProblems", Times: 8},
+		{Effect: ocisim.EffectLoop, Operation: "ListProblems", Times: 2},
+	} {
+		t.Run(fmt.Sprint(fault.Effect, " ", fault.Status), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c := span()
+				r := newRig(t, c, "start: "+c.Start.Format(time.RFC3339)+"\nend: "+c.End.Add(time.Hour).Format(time.RFC3339)+"\n")
+				r.sim.Faults().Add(fault)
+				in, got := r.input(""), newInbox()
+				r.drain(patient{in}, got, nil)
+				in.Close(context.Background())
+				for _, p := range r.sim.Truth().Problems {
+					if got.ids[p.ID] != 1 {
+						t.Errorf("problem %s left %d times, want once", p.ID, got.ids[p.ID])
+					}
+				}
+			})
+		})
+	}
+}
+
+// patient connects as Benthos does: again and again.
+type patient struct{ *input }
+
+func (p patient) Connect(ctx context.Context) error {
+	for {
+		err := p.input.Connect(ctx)
+		var wait *service.ErrBackOff
+		if !errors.As(err, &wait) {
+			return err
+		}
+		time.Sleep(wait.Wait)
+	}
+}
+
+func TestMalformedProblemLeavesFlaggedAndOnce(t *testing.T) {
+	for _, effect := range []ocisim.Effect{ocisim.EffectMalformed, ocisim.EffectControl} {
+		t.Run(string(effect), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c := span()
+				r := newRig(t, c, "start: "+c.Start.Format(time.RFC3339)+"\n")
+				r.sim.Faults().Add(ocisim.Fault{Effect: effect, Operation: "ListProblems"})
+				in, got := r.input(""), newInbox()
+				after(in, 5*time.Hour)
+				r.drain(in, got, nil)
+				in.Close(context.Background())
+				flagged := map[string]int{}
+				for _, m := range got.all {
+					if m.fault != "" {
+						flagged[m.raw]++
+					}
+				}
+				if len(flagged) == 0 {
+					t.Fatal("no problem left flagged, want the malformed one")
+				}
+				for raw, n := range flagged {
+					if n != 1 {
+						t.Errorf("a malformed problem left %d times in five hours, want once: %s", n, raw)
+					}
+				}
+				for _, p := range r.sim.Truth().Problems {
+					if got.ids[p.ID] == 0 {
+						t.Errorf("problem %s was lost beside the malformed one", p.ID)
+					}
+				}
+			})
+		})
+	}
+}
+
+func TestCloudGuardThatIsOffSaysSoAndWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := span()
+		c.CloudGuardOff = true
+		r := newRig(t, c, "")
+		err := r.input("").Connect(t.Context())
+		var wait *service.ErrBackOff
+		if !errors.As(err, &wait) || wait.Wait < time.Minute || oci.KindOf(wait.Err) != oci.NotEnabled {
+			t.Errorf("got %v, want the sentence that Cloud Guard is off, and a long wait", err)
+		}
+	})
+}
+
+func TestInputIsNotConnectedWhileNothingCanBeRead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := span()
+		r := newRig(t, c, "start: "+c.Start.Format(time.RFC3339)+"\n")
+		denial := ocisim.Denial{Permission: ocisim.ReadCloudGuardProblems}
+		r.sim.Deny(denial)
+		in, got := r.input(""), newInbox()
+		if err := in.Connect(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := in.ReadBatch(t.Context()); !errors.Is(err, service.ErrNotConnected) {
+			t.Errorf("got %v, want ErrNotConnected", err)
+		}
+		if err := in.Connect(t.Context()); err == nil || !strings.Contains(err.Error(), "read cloud-guard-problems in tenancy") {
+			t.Errorf("got %v, want the missing policy statement", err)
+		}
+		r.sim.Allow(denial)
+		r.drain(patient{in}, got, func() bool { return got.count() == 30 })
+		in.Close(t.Context())
+		if n := r.log.count("read cloud-guard-problems"); n != 1 {
+			t.Errorf("got %d lines about the permission, want 1:\n%s", n, r.log)
+		}
+	})
+}
+
+func TestWatermarkFollowsSweeps(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := span()
+		r := newRig(t, c, "start: "+c.Start.Format(time.RFC3339)+"\nend: "+c.End.Format(time.RFC3339)+"\n")
+		tracker := progress.Of(r.res)
+		tracker.Listen(30*time.Minute, time.Hour)
+		tracker.Limit(watermark.Limits{MaxHold: 100 * time.Hour})
+		in := r.input("")
+		ctx := t.Context()
+		if err := in.Connect(ctx); err != nil {
+			t.Fatal(err)
+		}
+		for {
+			_, ack, err := in.ReadBatch(ctx)
+			if errors.Is(err, service.ErrEndOfInput) {
+				break
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if at := tracker.Advance(time.Now()).All; at > event.TimeOf(c.Start) {
+				t.Errorf("the watermark is at %s while the sweep is under way, want it at its start", at)
+			}
+			if err := ack(ctx, nil); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if !tracker.Advance(time.Now()).Done {
+			t.Error("the source has not ended for the tracker, want it ended")
+		}
+		in.Close(ctx)
+	})
+}
