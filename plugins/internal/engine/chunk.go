@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"slices"
 	"strconv"
 
@@ -45,7 +46,7 @@ func (c *chunks) take(e *window.Entry) {
 }
 
 func (c *chunks) row(number int64) *chunk {
-	i, found := slices.BinarySearchFunc(c.rows, number, func(r *chunk, n int64) int { return int(r.number - n) })
+	i, found := slices.BinarySearchFunc(c.rows, number, func(r *chunk, n int64) int { return cmp.Compare(r.number, n) })
 	if !found {
 		return nil
 	}
