@@ -15,6 +15,10 @@ import (
 	"benthos-oci/plugins/internal/watermark"
 )
 
+// tickContent makes a tick an OCSF Base Event, so that a processor which normalizes every message lets it pass.
+// What it says stands in its metadata.
+const tickContent = `{"class_uid":0,"class_name":"Base Event","message":"tick of correlate_source","metadata":{"uid":"%s"},"time":0}`
+
 // clock decides when a tick is due and what it says. One tick is on its way at a time.
 type clock struct {
 	tracker *watermark.Tracker
@@ -120,7 +124,7 @@ func (c *clock) send(r watermark.Reading, news bool) *tick {
 		c.log.Errorf("Writing a tick: %v", err)
 		return nil
 	}
-	t.message = service.NewMessage(nil)
+	t.message = service.NewMessage(fmt.Appendf(nil, tickContent, t.number))
 	t.message.MetaSetMut(watermark.MetaTick, string(body))
 	t.message.MetaSetMut(watermark.MetaType, watermark.TypeTick)
 	c.untold, c.owing = nil, false

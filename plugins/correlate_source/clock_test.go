@@ -3,6 +3,7 @@ package correlatesource
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -11,6 +12,7 @@ import (
 	"github.com/redpanda-data/benthos/v4/public/service"
 
 	"benthos-oci/plugins/internal/event"
+	"benthos-oci/plugins/internal/normalize"
 	"benthos-oci/plugins/internal/watermark"
 )
 
@@ -176,4 +178,15 @@ func TestUndeliveredLastTickKeepsTheStreamOpen(t *testing.T) {
 			_ = ack(t.Context(), errDown)
 		}
 	})
+}
+
+func TestTickPassesNormalization(t *testing.T) {
+	content := fmt.Appendf(nil, tickContent, "boot-1")
+	doc, err := normalize.Normalize(content)
+	if err != nil {
+		t.Fatalf("normalizing a tick: %v", err)
+	}
+	if doc["class_name"] != "Base Event" {
+		t.Errorf("got %v, want the tick as it was", doc)
+	}
 }

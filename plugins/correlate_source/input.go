@@ -63,7 +63,9 @@ type input struct {
 type reader struct {
 	in     child
 	timeOf func(*service.Message) (event.Time, bool)
-	source *watermark.Source
+	// believes is false for times that must not move time.
+	believes func(event.Time) bool
+	source   *watermark.Source
 	// whole stands for the input until its first batch shows its partitions.
 	whole *watermark.Partition
 	parts map[string]*watermark.Partition
@@ -94,7 +96,7 @@ func newInput(c config, tracker *watermark.Tracker, res *service.Resources) *inp
 	for n, in := range c.inputs {
 		source := tracker.RegisterForeign(fmt.Sprintf("%s.inputs.%d", name, n))
 		i.children = append(i.children, &reader{
-			in: in, timeOf: c.timeOf(), source: source, whole: source.Partition("", ""), parts: map[string]*watermark.Partition{},
+			in: in, timeOf: c.timeOf(), believes: tracker.Believes, source: source, whole: source.Partition("", ""), parts: map[string]*watermark.Partition{},
 		})
 	}
 	return i
@@ -150,6 +152,10 @@ func (i *input) pump(ctx context.Context, c *reader) {
 			// An owned input retries by itself: what it returns is the end or its context's error.
 			continue
 		}
+		if len(batch) == 0 {
+			_ = ack(ctx, nil) // Benthos would never answer it
+			continue
+		}
 		d := i.adopt(batch, c.note(batch), ack)
 		select {
 		case i.incoming <- d:
@@ -186,7 +192,7 @@ func (c *reader) note(batch service.MessageBatch) []func() {
 	for _, m := range batch {
 		name := partitionOf(m)
 		at, ok := c.timeOf(m)
-		if !ok {
+		if !ok || !c.believes(at) {
 			at = event.MinTime
 		}
 		if have, ok := newest[name]; !ok {

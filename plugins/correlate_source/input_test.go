@@ -300,6 +300,33 @@ func TestPartitionsOfATopicAreKeptApart(t *testing.T) {
 	})
 }
 
+func TestEventOfTheFutureMovesTimeNoFurtherThanItsBatch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		src := newSource()
+		s := newStream(t, config{}, src)
+		s.tracker.Listen(lateness, time.Minute)
+		s.connect()
+		defer s.close()
+		src.feed <- service.MessageBatch{eventAt(time.Now().Add(-time.Hour)), eventAt(time.Now().Add(100 * 24 * time.Hour))}
+		want := event.TimeOf(time.Now().Add(-time.Hour - lateness))
+		for got := event.MinTime; got == event.MinTime; {
+			b, ack := s.read()
+			ackOK(t, ack)
+			v, isTick := b[0].MetaGetImmut(watermark.MetaTick)
+			if !isTick {
+				continue
+			}
+			var tick watermark.Tick
+			if err := json.Unmarshal([]byte(v.(string)), &tick); err != nil {
+				t.Fatal(err)
+			}
+			if got = tick.All; got != event.MinTime && got != want {
+				t.Errorf("watermark: got %s, want %s, by the event that is believed", got, want)
+			}
+		}
+	})
+}
+
 func TestStreamWithoutReportingInputsSaysSo(t *testing.T) {
 	s := newStream(t, config{})
 	var backOff *service.ErrBackOff

@@ -287,6 +287,14 @@ func (p *Partition) Retire() {
 	p.retired = true
 }
 
+// Believes says whether an event of that time may move time: it is not too far ahead of the clock.
+// Of a batch with events that are not believed, Read is told the newest of the others.
+func (t *Tracker) Believes(at event.Time) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return !t.future(at)
+}
+
 // future is true for a time too far ahead of the clock to be believed.
 func (t *Tracker) future(at event.Time) bool {
 	return t.listeners > 0 && t.limits.Now != nil && at > event.TimeOf(t.limits.Now()).Add(t.maxFuture)
