@@ -24,14 +24,22 @@ type Metrics struct {
 func NewMetrics(res *service.Resources, component string) *Metrics {
 	m := res.Metrics()
 	return &Metrics{
-		Events:    m.NewCounter(component+"_events_total", "region"),                // records that left
-		Malformed: m.NewCounter(component+"_malformed_total", "region"),             // records that left flagged with an error: no JSON, or too large
-		Repeated:  m.NewCounter(component+"_repeated_total", "region"),              // records that were known from an overlapping window and did not leave again
-		Failing:   m.NewGauge(component + "_failing_partitions"),                    // regions and compartments that cannot be read now
-		Lag:       m.NewGauge(component+"_lag_seconds", "region"),                   // how far reading is behind the API's clock
-		requests:  m.NewCounter(component+"_requests_total", "operation", "status"), // requests, by the status of the answer
-		retries:   m.NewCounter(component+"_retries_total", "operation"),            // requests that were repeated
-		throttles: m.NewCounter(component+"_throttles_total", "operation"),          // answers that said to slow down (429)
+		// Records handed to the pipeline.
+		Events: m.NewCounter(component+"_events_total", "region"),
+		// Records that left flagged with an error, because they are malformed or too large.
+		Malformed: m.NewCounter(component+"_malformed_total", "region"),
+		// Records that were read again and known already, so that they did not leave.
+		Repeated: m.NewCounter(component+"_repeated_total", "region"),
+		// Partitions (regions and compartments) that cannot be read at present.
+		Failing: m.NewGauge(component + "_failing_partitions"),
+		// Age of the oldest record that may not have been delivered yet.
+		Lag: m.NewGauge(component+"_lag_seconds", "region"),
+		// Requests, by HTTP status; `none` where no answer came.
+		requests: m.NewCounter(component+"_requests_total", "operation", "status"),
+		// Requests that were made because an earlier one had failed.
+		retries: m.NewCounter(component+"_retries_total", "operation"),
+		// Requests that Oracle refused because there were too many.
+		throttles: m.NewCounter(component+"_throttles_total", "operation"),
 	}
 }
 
