@@ -54,13 +54,13 @@ var plots = []plot{
 }
 
 func keyUploaded(w *weaver) {
-	eve, service := w.person("eve"), w.person("backup")
+	eve, service := w.person("eve"), w.service("backup")
 	at := w.at(0, "UploadApiKey", sample.Options{Actor: eve, Target: service, Console: true})
 	w.raises(ruleKeyUploaded, map[string]string{"target": service.ID, "actor": eve.ID}, at)
 }
 
 func keyRefused(w *weaver) {
-	eve, service := w.person("eve"), w.person("backup")
+	eve, service := w.person("eve"), w.service("backup")
 	w.at(0, "UploadApiKey", sample.Options{Actor: eve, Target: service, Status: "404"})
 	w.at(10*time.Second, "ListApiKeys", sample.Options{Actor: eve, Target: service})
 	w.near(ruleKeyUploaded)
@@ -68,14 +68,14 @@ func keyRefused(w *weaver) {
 
 func userCreated(op string) func(*weaver) {
 	return func(w *weaver) {
-		eve, made := w.person("eve"), w.person("ghost")
+		eve, made := w.person("eve"), w.person("dora")
 		at := w.at(0, op, sample.Options{Actor: eve, Target: made, Console: true})
 		w.raises(ruleUserCreated, map[string]string{"target": made.Name, "actor": eve.Name}, at)
 	}
 }
 
 func userUpdated(w *weaver) {
-	ops, worker := w.person("ops"), w.person("worker")
+	ops, worker := w.person("otto"), w.person("willem")
 	w.at(0, "UpdateUser", sample.Options{Actor: ops, Target: worker})
 	w.at(20*time.Second, "admin.user.update.success", sample.Options{Actor: ops, Target: worker})
 	w.near(ruleUserCreated, ruleUserDeleted)
@@ -83,40 +83,40 @@ func userUpdated(w *weaver) {
 
 func userDeleted(op string) func(*weaver) {
 	return func(w *weaver) {
-		eve, gone := w.person("eve"), w.person("witness")
+		eve, gone := w.person("eve"), w.person("walter")
 		at := w.at(0, op, sample.Options{Actor: eve, Target: gone})
 		w.raises(ruleUserDeleted, map[string]string{"target": gone.Name, "actor": eve.Name}, at)
 	}
 }
 
 func deletionRefused(w *weaver) {
-	w.at(0, "DeleteUser", sample.Options{Actor: w.person("eve"), Target: w.person("witness"), Status: "404"})
+	w.at(0, "DeleteUser", sample.Options{Actor: w.person("eve"), Target: w.person("walter"), Status: "404"})
 	w.near(ruleUserDeleted)
 }
 
 func userAdded(op string) func(*weaver) {
 	return func(w *weaver) {
-		eve, member, admins := w.person("eve"), w.person("mole"), w.group("Administrators")
+		eve, member, admins := w.person("eve"), w.person("max"), w.group("Administrators")
 		at := w.at(0, op, sample.Options{Actor: eve, Target: member, Group: admins, Console: true})
 		w.raises(ruleUserAdded, map[string]string{"target": member.ID, "group": admins.ID, "actor": eve.ID}, at)
 	}
 }
 
 func userRemoved(w *weaver) {
-	ops, member, group := w.person("ops"), w.person("leaver"), w.group("Contractors")
+	ops, member, group := w.person("otto"), w.person("lena"), w.group("Contractors")
 	w.at(0, "RemoveUserFromGroup", sample.Options{Actor: ops, Target: member, Group: group})
 	w.at(15*time.Second, "admin.group.remove.member.success", sample.Options{Actor: ops, Target: member, Group: group})
 	w.near(ruleUserAdded)
 }
 
 func mfaDisabled(w *weaver) {
-	eve, victim := w.person("eve"), w.person("victim")
+	eve, victim := w.person("eve"), w.person("vera")
 	at := w.at(0, "DeleteMfaTotpDevice", sample.Options{Actor: eve, Target: victim, Console: true})
 	w.raises(ruleMFADisabled, map[string]string{"target": victim.ID, "actor": eve.ID}, at)
 }
 
 func mfaEnrolled(w *weaver) {
-	user := w.person("careful")
+	user := w.person("carla")
 	w.at(0, "CreateMfaTotpDevice", sample.Options{Actor: user, Target: user, Console: true})
 	w.at(30*time.Second, "ActivateMfaTotpDevice", sample.Options{Actor: user, Target: user, Console: true})
 	w.near(ruleMFADisabled)
@@ -139,7 +139,7 @@ func policyCreated(w *weaver) {
 }
 
 func policyRefused(w *weaver) {
-	ops, policy := w.person("ops"), w.policyOf("operators")
+	ops, policy := w.person("otto"), w.policyOf("operators")
 	w.at(0, "CreatePolicy", sample.Options{Actor: ops, Target: w.policyOf("too-much"), Status: "404"})
 	w.at(time.Minute, "UpdatePolicy", sample.Options{Actor: ops, Target: policy})
 	w.near(rulePolicyCreated)
@@ -155,10 +155,13 @@ func (w *weaver) fail(after time.Duration, i int, user sample.Principal) time.Ti
 	return w.at(after, "sso.authentication.failure", sample.Options{Actor: user})
 }
 
+// tried are the first names of the users that one address tries.
+var tried = []string{"udo", "ulla", "uma", "uri", "ursula", "ute", "uwe", "uzoma"}
+
 func spraying(w *weaver) {
 	var times []time.Time
-	for i := range 8 {
-		times = append(times, w.fail(time.Duration(i)*80*time.Second, i, w.person("user"+strconv.Itoa(i))))
+	for i := range tried {
+		times = append(times, w.fail(time.Duration(i)*80*time.Second, i, w.person(tried[i])))
 	}
 	w.raises(ruleSpraying, map[string]string{"src_endpoint.ip": w.ip}, times...)
 }
@@ -166,14 +169,14 @@ func spraying(w *weaver) {
 // fiveMistypers are one too few, though one of them fails twice.
 func fiveMistypers(w *weaver) {
 	for i := range 6 {
-		w.fail(time.Duration(i)*2*time.Minute, i, w.person("user"+strconv.Itoa(i%5)))
+		w.fail(time.Duration(i)*2*time.Minute, i, w.person(tried[i%5]))
 	}
 	w.near(ruleSpraying)
 }
 
 func bruteforce(failure, success string) func(*weaver) {
 	return func(w *weaver) {
-		victim := w.person("victim")
+		victim := w.person("vera")
 		status := ""
 		if failure == "InteractiveLogin" {
 			status = failedLogin
@@ -188,7 +191,7 @@ func bruteforce(failure, success string) func(*weaver) {
 }
 
 func forgottenPassword(w *weaver) {
-	user := w.person("tired")
+	user := w.person("theo")
 	for i := range 4 {
 		w.fail(time.Duration(i)*time.Minute, i, user)
 	}
@@ -197,7 +200,7 @@ func forgottenPassword(w *weaver) {
 }
 
 func keyThenPolicy(w *weaver) {
-	eve, service, policy := w.person("eve"), w.person("automation"), w.policyOf("automation")
+	eve, service, policy := w.person("eve"), w.service("deploy"), w.policyOf("automation")
 	key := w.at(0, "UploadApiKey", sample.Options{Actor: eve, Target: service, Console: true})
 	made := w.at(30*time.Minute, "CreatePolicy", sample.Options{Actor: service, Target: policy})
 	w.raises(ruleKeyUploaded, map[string]string{"target": service.ID, "actor": eve.ID}, key)
@@ -207,7 +210,7 @@ func keyThenPolicy(w *weaver) {
 
 // policyThenKey is the same deeds the other way around: each by itself is reported, the order is not the attack's.
 func policyThenKey(w *weaver) {
-	admin, policy := w.person("admin"), w.policyOf("backup")
+	admin, policy := w.person("anton"), w.policyOf("backup")
 	made := w.at(0, "CreatePolicy", sample.Options{Actor: admin, Target: policy})
 	key := w.at(30*time.Minute, "UploadApiKey", sample.Options{Actor: admin, Target: admin})
 	w.raises(rulePolicyCreated, map[string]string{"policy": policy.ID, "actor": admin.ID}, made)
@@ -247,7 +250,7 @@ func massTermination(w *weaver) {
 
 // fourTerminations are eight events of four instances: who counts events instead of instances is fooled.
 func fourTerminations(w *weaver) {
-	w.terminate(w.person("ops"), 4)
+	w.terminate(w.person("otto"), 4)
 	w.near(ruleTermination)
 }
 
@@ -263,12 +266,12 @@ const updateRetention = "UpdateConfiguration"
 
 func retentionReduced(w *weaver) {
 	cut := w.retain(0, w.person("eve"), 365, 90)
-	w.retain(2*time.Hour, w.person("auditor"), 90, 365)
+	w.retain(2*time.Hour, w.person("aude"), 90, 365)
 	w.raises(ruleRetention, map[string]string{"tenancy": w.t.id}, cut)
 }
 
 func retentionRestored(w *weaver) {
-	ops := w.person("ops")
+	ops := w.person("otto")
 	w.retain(0, ops, 365, 90)
 	w.retain(20*time.Minute, ops, 90, 365)
 	w.near(ruleRetention)

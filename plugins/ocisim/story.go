@@ -64,13 +64,14 @@ func StoryNames() []string {
 
 // weaver puts the events of one story into a tenancy.
 type weaver struct {
-	t     *tenancy
-	plot  plot
-	start time.Time
-	ip    string
-	g     gen
-	story Story
-	times []time.Time
+	t      *tenancy
+	plot   plot
+	number int // of the plot
+	start  time.Time
+	ip     string
+	g      gen
+	story  Story
+	times  []time.Time
 }
 
 // weave tells the stories one after the other, spread over the span. One that does not fit into the span is left out.
@@ -96,7 +97,8 @@ func (t *tenancy) weave() {
 			}
 			retention = start
 		}
-		w := &weaver{t: t, plot: p, start: start, g: g, ip: t.attacker(plotNumber(p.name))}
+		number := plotNumber(p.name)
+		w := &weaver{t: t, plot: p, number: number, start: start, g: g, ip: t.attacker(number)}
 		w.story = Story{Name: p.name, Title: p.title, Tenancy: t.id}
 		p.tell(w)
 		w.story.Start, w.story.End = w.times[0], w.times[len(w.times)-1]
@@ -153,9 +155,25 @@ func (t *tenancy) attacker(story int) string {
 	return fmt.Sprintf("2001:db8:ffff:%x::%x", t.number, 20+story)
 }
 
+// families are the last names of the people in the stories, one for each story: nobody occurs in two of them,
+// and nobody of the noise, whose names carry numbers, in any.
+var families = []string{
+	"archer", "berger", "castro", "dahl", "eriksen", "falk", "garnier", "hofer", "ibarra", "jansen", "keller", "lopez", "marchetti",
+	"nagy", "orlov", "pereira", "quist", "rossi", "santos", "tanaka", "ulrich", "vargas", "weiss", "xu", "young", "zeller",
+}
+
 // person gives somebody who occurs in this story only.
 func (w *weaver) person(name string) sample.Principal {
-	full := name + "." + w.plot.name + "@" + w.t.name + ".example"
+	return w.user(name + "." + families[w.number%len(families)])
+}
+
+// service gives a user that belongs to a program.
+func (w *weaver) service(name string) sample.Principal {
+	return w.user("svc-" + name + "-" + strconv.Itoa(w.number))
+}
+
+func (w *weaver) user(name string) sample.Principal {
+	full := name + "@" + w.t.name + ".example"
 	return sample.Principal{Name: full, ID: sample.OCID("user", "", w.t.id, full)}
 }
 

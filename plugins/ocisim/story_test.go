@@ -39,6 +39,9 @@ func TestEachShippedRuleHasItsStoryAndItsNearMiss(t *testing.T) {
 			t.Errorf("%s: a story raises it: %t, one comes near: %t, want both", rule, raised[rule], near[rule])
 		}
 	}
+	if len(families) < len(plots) {
+		t.Errorf("%d last names for %d stories: two stories would share their people", len(families), len(plots))
+	}
 	if got, want := len(s.Truth().Stories), len(StoryNames()); got != want {
 		t.Errorf("%d stories were woven in, want all %d", got, want)
 	}
