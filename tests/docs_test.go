@@ -163,12 +163,16 @@ func TestLinksOfDocumentsLeadSomewhere(t *testing.T) {
 // linkTargets gives what stands in the round brackets of Markdown links.
 func linkTargets(text string) []string {
 	var targets []string
-	for part := range strings.SplitSeq(text, "](") {
-		if target, _, ok := strings.Cut(part, ")"); ok && len(part) != len(text) && !strings.ContainsAny(target, " \n") {
+	_, rest, found := strings.Cut(text, "](")
+	for found {
+		var target string
+		target, rest, _ = strings.Cut(rest, ")")
+		if !strings.ContainsAny(target, " \n") {
 			targets = append(targets, target)
 		}
+		_, rest, found = strings.Cut(rest, "](")
 	}
-	return targets[min(1, len(targets)):]
+	return targets
 }
 
 // files gives the files below a folder of the checkout that end so, but not those in hidden folders and testdata.
