@@ -27,6 +27,7 @@ type Tracker struct {
 	clocked    bool
 
 	now     time.Time // of the last Advance
+	began   time.Time // of the first
 	started bool
 	floor   map[string]event.Time // what was said last, by tenancy; it never goes back
 	all     event.Time
@@ -50,6 +51,7 @@ type Source struct {
 	name    string
 	bounded bool
 	foreign bool
+	named   bool // it has named a partition
 	ended   bool
 }
 
@@ -241,6 +243,7 @@ func (s *Source) Partition(tenancy, name string) *Partition {
 		s.t.partitions[id] = p
 	}
 	p.restored, p.retired = false, false
+	s.named = true
 	return p
 }
 
@@ -325,7 +328,7 @@ func (t *Tracker) Advance(now time.Time) Reading {
 	defer t.mu.Unlock()
 	first := !t.started
 	if first {
-		t.started = true
+		t.started, t.began = true, now
 		maps.DeleteFunc(t.partitions, func(id ID, _ *Partition) bool { return t.sources[id.Source] == nil })
 	}
 	if now.Before(t.now) {
@@ -356,11 +359,30 @@ func (t *Tracker) Advance(now time.Time) Reading {
 		}
 		least.hold(id.Tenancy, at.Add(-t.lateness))
 	}
+	if t.unnamed() {
+		least = marks{}
+	}
 	t.say(&r, least)
 	r.Moved = first || r.All != t.last.All || r.Done != t.last.Done || !maps.Equal(r.Tenancies, t.last.Tenancies) ||
 		!maps.EqualFunc(r.Incomplete, t.last.Incomplete, slices.Equal) || !slices.Equal(r.Known, t.last.Known)
 	t.last = r
 	return r
+}
+
+// startHold is how long time waits, at the start, for sources that have not named a partition yet:
+// what they are about to bring may be older than what the others have.
+const startHold = time.Minute
+
+func (t *Tracker) unnamed() bool {
+	if t.now.Sub(t.began) >= startHold {
+		return false
+	}
+	for _, s := range t.sources {
+		if !s.named && !s.ended {
+			return true
+		}
+	}
+	return false
 }
 
 // say raises the watermarks to what the partitions allow. A watermark never goes back.

@@ -150,6 +150,23 @@ func TestSilentPartitionIsLeftOutAtMaxHold(t *testing.T) {
 	}
 }
 
+func TestSourceThatHasNamedNothingHoldsTimeForAMinuteAtTheStart(t *testing.T) {
+	tr := newTracker()
+	tr.Register("audit", false).Partition("t1", "p").CaughtUp(at(0))
+	slow := tr.Register("cloudguard", false)
+	wantMark(t, "at the start", tr.Advance(noon), event.MinTime)
+	wantMark(t, "a millisecond before the minute", tr.Advance(noon.Add(startHold-time.Millisecond)), event.MinTime)
+	wantMark(t, "after it", tr.Advance(noon.Add(startHold)), at(0))
+	slow.Partition("t1", "r").CaughtUp(at(time.Minute))
+	wantMark(t, "named later", tr.Advance(noon.Add(startHold)), at(0))
+
+	tr = newTracker()
+	tr.Register("audit", false).Partition("t1", "p").CaughtUp(at(0))
+	tr.Register("cloudguard", false).Partition("t1", "r").CaughtUp(at(time.Minute))
+	tr.Register("ended", true).End()
+	wantMark(t, "all have named or ended", tr.Advance(noon), at(0))
+}
+
 func TestOutageOfAllHoldsTime(t *testing.T) {
 	tr := newTracker()
 	p := tr.Register("audit", false).Partition("t1", "p")
