@@ -98,7 +98,7 @@ func TestBlocksOfDocumentsAreCheckedAtTheirLines(t *testing.T) {
 		}
 	}
 	want := []string{
-		"page.md:18:1: unable to infer component type: nowhere",
+		"page.md:19:1: unable to infer component type: nowhere",
 		"missing.md:1:1: reading the file: open missing.md: no such file or directory",
 	}
 	if diff := cmp.Diff(want, found); diff != "" {

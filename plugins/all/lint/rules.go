@@ -2,6 +2,8 @@ package lint
 
 import (
 	"errors"
+	"strconv"
+	"strings"
 
 	"benthos-oci/plugins/internal/match"
 	"benthos-oci/plugins/internal/rule"
@@ -31,7 +33,26 @@ func ofError(path string, err error) []Finding {
 	if errors.As(err, &p) {
 		return []Finding{{File: path, Line: p.Pos.Line, Column: p.Pos.Column, Message: p.What}}
 	}
-	return []Finding{{File: path, Line: 1, Column: 1, Message: err.Error()}}
+	return []Finding{placed(path, err.Error())}
+}
+
+// placed gives the finding of a text that may begin with its place: file:line:column: text.
+func placed(path, text string) Finding {
+	f := Finding{File: path, Line: 1, Column: 1, Message: text}
+	rest, ok := strings.CutPrefix(text, path+":")
+	if !ok {
+		return f
+	}
+	parts := strings.SplitN(rest, ":", 3)
+	if len(parts) < 3 {
+		return f
+	}
+	line, lineErr := strconv.Atoi(parts[0])
+	column, columnErr := strconv.Atoi(parts[1])
+	if lineErr != nil || columnErr != nil {
+		return f
+	}
+	return Finding{File: path, Line: line, Column: column, Message: strings.TrimSpace(parts[2])}
 }
 
 // overrides reads an overrides file and tries it on the rules that are known.
