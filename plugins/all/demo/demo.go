@@ -28,7 +28,8 @@ import (
 type Options struct {
 	Seed   uint64
 	Events int
-	// Day is any time of the day that is replayed, in UTC. It must be over for an hour.
+	// Day is any time of the day that is replayed, in UTC; zero means the last one that has been over for two hours.
+	// The inputs wait where a day has been over for less than that: its last events may still appear.
 	Day time.Time
 	// Folder gets incidents.jsonl; "" means a new temporary folder.
 	Folder string
@@ -105,11 +106,11 @@ func (o Options) folder() (string, error) {
 	return o.Folder, nil
 }
 
-// day gives the start of the replayed day: by default the last one whose late records have all appeared.
+// day gives the start of the replayed day.
 func (o Options) day() time.Time {
 	day := o.Day
 	if day.IsZero() {
-		day = time.Now().Add(-25 * time.Hour)
+		day = time.Now().Add(-26 * time.Hour)
 	}
 	return day.UTC().Truncate(24 * time.Hour)
 }
