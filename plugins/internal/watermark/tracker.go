@@ -30,6 +30,7 @@ type Tracker struct {
 	began   time.Time // of the first
 	started bool
 	floor   map[string]event.Time // what was said last, by tenancy; it never goes back
+	left    map[string]event.Time // how far a tenancy's partitions had come that are gone
 	all     event.Time
 	last    Reading
 }
@@ -95,6 +96,7 @@ func New() *Tracker {
 		sources:    map[string]*Source{},
 		partitions: map[ID]*Partition{},
 		floor:      map[string]event.Time{},
+		left:       map[string]event.Time{},
 		all:        event.MinTime,
 	}
 }
@@ -340,6 +342,7 @@ func (t *Tracker) Advance(now time.Time) Reading {
 	for _, id := range slices.SortedFunc(maps.Keys(t.partitions), compare) {
 		p := t.partitions[id]
 		if p.gone() {
+			t.left[id.Tenancy] = max(t.leftOf(id.Tenancy), p.front)
 			delete(t.partitions, id)
 			continue
 		}
@@ -363,6 +366,7 @@ func (t *Tracker) Advance(now time.Time) Reading {
 		least = marks{}
 	}
 	t.say(&r, least)
+	t.finish(&r, least)
 	r.Moved = first || r.All != t.last.All || r.Done != t.last.Done || !maps.Equal(r.Tenancies, t.last.Tenancies) ||
 		!maps.EqualFunc(r.Incomplete, t.last.Incomplete, slices.Equal) || !slices.Equal(r.Known, t.last.Known)
 	t.last = r
@@ -403,6 +407,31 @@ func (t *Tracker) say(r *Reading, m marks) {
 			r.Tenancies[tenancy] = at
 		}
 	}
+}
+
+// finish raises the watermark of a tenancy whose partitions are all gone, while other tenancies go on,
+// to where they had come: no event of it can be on its way.
+func (t *Tracker) finish(r *Reading, m marks) {
+	if t.unnamed() {
+		return
+	}
+	if _, shared := m.by[""]; shared {
+		return
+	}
+	for tenancy, at := range t.left {
+		if _, goesOn := m.by[tenancy]; goesOn || at == event.MinTime {
+			continue
+		}
+		t.floor[tenancy] = max(at.Add(-t.lateness), t.floorOf(tenancy))
+		r.Tenancies[tenancy] = t.floor[tenancy]
+	}
+}
+
+func (t *Tracker) leftOf(tenancy string) event.Time {
+	if at, ok := t.left[tenancy]; ok {
+		return at
+	}
+	return event.MinTime
 }
 
 func (t *Tracker) floorOf(tenancy string) event.Time {

@@ -302,6 +302,28 @@ func TestEndedSourceHoldsNoTime(t *testing.T) {
 	}
 }
 
+func TestTenancyThatHasEndedStandsWhereItsLastEventWas(t *testing.T) {
+	tr := newTracker()
+	ended := tr.Register("ended", true)
+	ended.Partition("t1", "a").Read(at(time.Hour))()
+	ended.Partition("t1", "b").Read(at(2 * time.Hour))()
+	goesOn := tr.Register("goes on", true)
+	goesOn.Partition("t2", "a").Read(at(0))()
+	other := tr.Register("of the same tenancy", true)
+	held := other.Partition("t1", "c").Read(at(90 * time.Minute))
+	ended.End()
+	if got, ok := tr.Advance(noon).Tenancies["t1"]; ok {
+		t.Errorf("while another source of the tenancy has a batch in flight: got %s, want none", got)
+	}
+	held()
+	other.End()
+	r := tr.Advance(noon)
+	if got, want := r.Tenancies["t1"], at(2*time.Hour).Add(-lateness); got != want {
+		t.Errorf("when all of its sources have ended: got %s, want %s", got, want)
+	}
+	wantMark(t, "the least of all", r, at(0))
+}
+
 func TestRetiredPartitionHoldsNoTime(t *testing.T) {
 	tr := newTracker()
 	s := tr.Register("audit", false)
