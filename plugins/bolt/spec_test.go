@@ -26,7 +26,7 @@ func newTestCache(t *testing.T, yaml string) *cache {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = out.Close(context.Background()) })
+	t.Cleanup(func() { _ = out.Close(context.WithoutCancel(t.Context())) })
 	return out
 }
 
@@ -140,7 +140,7 @@ func TestStoreIsFoundByItsLabelThroughTheStream(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = stop(context.Background()) }()
+	defer func() { _ = stop(context.WithoutCancel(t.Context())) }()
 	if err := res.AccessCache(t.Context(), "state", func(service.Cache) {}); err != nil {
 		t.Fatal(err)
 	}

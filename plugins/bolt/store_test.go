@@ -117,7 +117,7 @@ func TestWritesSweepWhatHasExpired(t *testing.T) {
 	s := openStore(t, Options{Path: filepath.Join(t.TempDir(), "s.db"), Bucket: "cache", Now: c.now})
 	var items []Item
 	for i := range sweepLimit + 1 {
-		items = append(items, Item{Key: fmt.Sprint(i), Value: []byte("v"), TTL: time.Second})
+		items = append(items, Item{Key: strconv.Itoa(i), Value: []byte("v"), TTL: time.Second})
 	}
 	if err := s.Save(items); err != nil {
 		t.Fatal(err)
@@ -179,7 +179,7 @@ func TestSecondProcessIsToldWhoHoldsTheFile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer holder.Close()
+	t.Cleanup(func() { _ = holder.Close() })
 	if err := os.WriteFile(holderPath(path), []byte("4711\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -209,7 +209,7 @@ func TestDamagedFileIsAnErrorThatSaysWhatToDo(t *testing.T) {
 	good := filepath.Join(dir, "good.db")
 	s := openStore(t, Options{Path: good, Bucket: "cache"})
 	for i := range 200 {
-		if err := s.Save([]Item{{Key: fmt.Sprint(i), Value: make([]byte, 1000)}}); err != nil {
+		if err := s.Save([]Item{{Key: strconv.Itoa(i), Value: make([]byte, 1000)}}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -243,7 +243,7 @@ func TestDamageInsideIsAnErrorAndNoCrash(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "s.db")
 	s := openStore(t, Options{Path: path, Bucket: "cache"})
 	for i := range 200 {
-		if err := s.Save([]Item{{Key: fmt.Sprint(i), Value: make([]byte, 1000)}}); err != nil {
+		if err := s.Save([]Item{{Key: strconv.Itoa(i), Value: make([]byte, 1000)}}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -29,7 +29,7 @@ func BenchmarkBatch(b *testing.B) {
 			if err != nil {
 				b.Fatal(err)
 			}
-			defer func() { _ = p.Close(context.Background()) }()
+			defer func() { _ = p.Close(context.WithoutCancel(b.Context())) }()
 			begin := time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
 			batch := make(service.MessageBatch, size)
 			b.ReportAllocs()

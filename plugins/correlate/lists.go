@@ -104,7 +104,7 @@ func (l *lists) refresh(now time.Time) (map[string]match.List, bool) {
 		return nil, false
 	}
 	l.looked = now
-	any := false
+	some := false
 	for _, name := range slices.Sorted(maps.Keys(l.files)) {
 		f := l.files[name]
 		changed, err := l.read(f)
@@ -119,12 +119,12 @@ func (l *lists) refresh(now time.Time) (map[string]match.List, bool) {
 			continue
 		}
 		f.broken = ""
-		any = any || changed
+		some = some || changed
 		if changed {
 			l.log.Infof("Read list %s again: %d values", name, f.list.Len())
 		}
 	}
-	if !any {
+	if !some {
 		return nil, false
 	}
 	return l.snapshot(), true

@@ -280,15 +280,9 @@ func (p *processor) observe(ctx context.Context, events []*event.Event) (outcome
 	return outcomes, err
 }
 
-var errTick = errors.New("reading a tick")
-
 func (p *processor) advance(ctx context.Context, msg *service.Message) (incidents []*incident.Incident, err error) {
-	v, _ := msg.MetaGetImmut(watermark.MetaTick)
-	text, _ := v.(string)
-	var tick watermark.Tick
-	if err := json.Unmarshal([]byte(text), &tick); err != nil {
-		// Ticks are ours; only a mapping could have broken one, and then it must not stop the stream.
-		p.log.Errorf("Ignoring a tick that something has changed: %v", fmt.Errorf("%w: %w", errTick, err))
+	tick, ok := p.tick(msg)
+	if !ok {
 		return nil, nil
 	}
 	err = p.untilSaved(ctx, func() (err error) {
@@ -299,6 +293,18 @@ func (p *processor) advance(ctx context.Context, msg *service.Message) (incident
 	p.metrics.records.Set(int64(stats.Records))
 	p.metrics.bytes.Set(stats.Bytes)
 	return incidents, err
+}
+
+// tick reads what a tick says. Ticks are ours; only a mapping could have broken one, and then it must not stop the stream.
+func (p *processor) tick(msg *service.Message) (watermark.Tick, bool) {
+	v, _ := msg.MetaGetImmut(watermark.MetaTick)
+	text, _ := v.(string)
+	var tick watermark.Tick
+	if err := json.Unmarshal([]byte(text), &tick); err != nil {
+		p.log.Errorf("Ignoring a tick that something has changed: %v", err)
+		return tick, false
+	}
+	return tick, true
 }
 
 // untilSaved repeats what needs the state until it works: a failure of the state is never a message's error.

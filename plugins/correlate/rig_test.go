@@ -300,7 +300,7 @@ func start(t *testing.T, threads int, config string, components map[string]any) 
 		t.Fatalf("building the stream: %v", err)
 	}
 	r := &running{t: t, stream: s, ended: make(chan error, 1)}
-	go func() { r.ended <- s.Run(context.Background()) }()
+	go func() { r.ended <- s.Run(context.WithoutCancel(t.Context())) }()
 	return r
 }
 
@@ -331,7 +331,7 @@ func (r *running) wait() {
 // stop stops the stream, by force where it does not stop in time.
 func (r *running) stop() {
 	r.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.t.Context()), 10*time.Second)
 	defer cancel()
 	_ = r.stream.Stop(ctx)
 	<-r.ended

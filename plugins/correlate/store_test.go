@@ -26,7 +26,7 @@ func resources(t *testing.T, yaml string) *service.Resources {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = stop(context.Background()) })
+	t.Cleanup(func() { _ = stop(context.WithoutCancel(t.Context())) })
 	return res
 }
 

@@ -102,7 +102,7 @@ func (s *stream) connect() {
 
 func (s *stream) close() {
 	s.t.Helper()
-	if err := s.Close(context.Background()); err != nil {
+	if err := s.Close(context.WithoutCancel(s.t.Context())); err != nil {
 		s.t.Errorf("Close: %v", err)
 	}
 }
