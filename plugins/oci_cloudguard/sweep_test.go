@@ -1,11 +1,16 @@
 package ocicloudguard
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
+	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -440,5 +445,71 @@ func TestWatermarkFollowsSweeps(t *testing.T) {
 			t.Error("the source has not ended for the tracker, want it ended")
 		}
 		in.Close(ctx)
+	})
+}
+
+// dropper takes a problem out of the lists; asked for by its id it is still there.
+type dropper struct {
+	next http.RoundTripper
+	id   atomic.Value
+}
+
+func (d *dropper) RoundTrip(req *http.Request) (*http.Response, error) {
+	resp, err := d.next.RoundTrip(req)
+	id, _ := d.id.Load().(string)
+	if err != nil || id == "" || !strings.HasSuffix(req.URL.Path, "/problems") {
+		return resp, err
+	}
+	var list struct {
+		Items []json.RawMessage `json:"items"`
+	}
+	if err := json.NewDecoder(resp.Body).Decode(&list); err != nil {
+		return nil, err
+	}
+	resp.Body.Close()
+	list.Items = slices.DeleteFunc(list.Items, func(raw json.RawMessage) bool { return strings.Contains(string(raw), id) })
+	body, err := json.Marshal(list)
+	resp.Body = io.NopCloser(bytes.NewReader(body))
+	return resp, err
+}
+
+func TestOpenProblemThatIsInNoListIsAskedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, yaml := live()
+		r := newRig(t, c, yaml)
+		d := &dropper{}
+		r.via = func(next http.RoundTripper) http.RoundTripper {
+			d.next = next
+			return d
+		}
+		var id string
+		var closes time.Time
+		for _, p := range r.sim.Truth().Problems {
+			if len(p.Changes) == 2 && p.Changes[1].Detail == "RESOLVED" {
+				id, closes = p.ID, p.Changes[1].Time
+				break
+			}
+		}
+		in, got := r.input("poll_interval: 5m\n"), newInbox()
+		r.drain(in, got, func() bool { return got.ids[id] == 1 })
+		if !time.Now().Before(closes) {
+			t.Fatal("the problem is closed already: the test shows nothing")
+		}
+		d.id.Store(id)
+		after(in, 24*time.Hour)
+		r.drain(in, got, nil)
+		in.Close(context.Background())
+		var states []string
+		for _, m := range got.all {
+			if m.id == id {
+				states = append(states, m.state+" "+m.change)
+			}
+		}
+		if diff := cmp.Diff(states, []string{"OPEN new", "RESOLVED closed"}); diff != "" {
+			t.Errorf("got -, want +:\n%s", diff)
+		}
+		if r.sim.Count("GetProblem", 200) == 0 {
+			t.Error("the problem was not asked for")
+		}
 	})
 }
