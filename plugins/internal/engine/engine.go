@@ -250,7 +250,7 @@ func (e *Engine) Reload(rules []*rule.Rule) error {
 func (r *record) replan(p *plan) {
 	old := r.plan.captures
 	r.plan = p
-	r.slide = nil
+	r.slides = nil
 	for _, entry := range r.series.All() {
 		p.adopt(entry, old)
 	}

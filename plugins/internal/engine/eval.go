@@ -27,41 +27,10 @@ func (j *judge) holdsWith(t int64, k func() bool) bool {
 	j.whole = window.Interval{After: add(t, -j.p.window), To: t}
 	j.exact = len(j.p.root.trailing) > 0 && j.p.root.kind == kindThen
 	j.end = t
-	if !j.p.root.fulfillable(j.s, j.whole) {
-		return false
-	}
 	return j.sat(j.p.root, j.whole, false, k)
 }
 
 func yes() bool { return true }
-
-// fulfillable is false where a pattern that the condition needs has no event in the interval.
-func (n *cond) fulfillable(s *window.Series, iv window.Interval) bool {
-	switch n.kind {
-	case kindRef:
-		return len(s.Range(n.pattern, iv.After, iv.To)) > 0
-	case kindOr:
-		for _, kid := range n.kids {
-			if kid.fulfillable(s, iv) {
-				return true
-			}
-		}
-		return false
-	case kindThen:
-		for i := range n.steps {
-			if !n.steps[i].node.fulfillable(s, iv) {
-				return false
-			}
-		}
-		return true
-	}
-	for _, kid := range n.kids {
-		if !kid.fulfillable(s, iv) {
-			return false
-		}
-	}
-	return true
-}
 
 // sat says whether n is fulfilled in iv in a way that k agrees to.
 // exact binds an event that others look at to the end of iv.

@@ -196,6 +196,10 @@ func (b *batch) apply(l *locked, w *work) []deadline {
 	if r == nil {
 		return nil
 	}
+	if r.due <= mark {
+		// Its deadline is about to be met, or was while the rule was away: then nothing waits for it any more.
+		r.due = window.MaxTime
+	}
 	slices.SortFunc(w.fresh, window.Compare)
 	var grown []*slot
 	if r.plan.monotone {
@@ -259,6 +263,9 @@ func (b *batch) insert(l *locked, w *work, rec **record, mark int64) {
 
 // announce gives the incidents that began or grew to the events that did it.
 func (b *batch) announce(r *record, w *work, grown []*slot) {
+	if len(grown) == 0 {
+		return
+	}
 	emit := b.e.opt.Emit
 	done := map[*slot]bool{}
 	for _, s := range grown {

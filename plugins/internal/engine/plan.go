@@ -191,17 +191,18 @@ func (p *plan) finish(r *rule.Rule) {
 			p.shift = max(p.shift, a.within)
 		}
 	}
-	p.horizon = p.window
+	p.horizon = add(p.window, root.lookBehind(p.window, true))
 	if f := r.FirstSeen; f != nil {
 		p.monotone = false
 		p.firstSeen = &firstSeen{within: f.Within.Milliseconds(), learn: f.Learn.Milliseconds()}
 		p.firstSeen.capture = p.patterns[0].index[f.Value.String()]
+		p.patterns[0].tallied = []int{p.firstSeen.capture}
 		p.horizon = max(p.horizon, p.firstSeen.within)
 	}
 	if !p.monotone {
 		p.ahead = max(p.ahead, 1)
 	}
-	p.horizon += p.ahead
+	p.horizon = add(p.horizon, p.ahead)
 	for i := range p.patterns {
 		if root.possible(1 << i) {
 			p.alone |= 1 << i
@@ -235,6 +236,33 @@ func (n *cond) possible(patterns uint64) bool {
 		}
 	}
 	return true
+}
+
+// lookBehind gives how far before the firing's window the condition looks: an `and not` inside of it looks at windows
+// that begin before their completion, which may lie anywhere in the firing's. atEnd says that n is judged at the firing's time.
+func (n *cond) lookBehind(w int64, atEnd bool) int64 {
+	behind := int64(0)
+	for _, kid := range n.kids {
+		behind = max(behind, kid.lookBehind(w, atEnd))
+	}
+	for _, not := range n.nots {
+		before := w
+		if atEnd {
+			before = 0
+		}
+		behind = max(behind, add(before, not.lookBehind(w, true)))
+	}
+	for i, s := range n.steps {
+		last := i == len(n.steps)-1 && s.within == 0 && len(n.trailing) == 0
+		behind = max(behind, s.node.lookBehind(w, atEnd && last))
+		for _, a := range s.before {
+			behind = max(behind, a.node.lookBehind(w, false))
+		}
+	}
+	for _, a := range n.trailing {
+		behind = max(behind, a.node.lookBehind(w, false))
+	}
+	return behind
 }
 
 // lookAhead sets how far behind its time the watermark must be for the condition to be known for good; 0: at once.

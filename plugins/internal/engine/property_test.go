@@ -63,6 +63,10 @@ var shapes = []string{
 	"window: {W}\npatterns: {A, B, C}\nwhen: (a and not b) then c",
 	"window: {W}\npatterns: {A!, B}\nwhen: a then b",
 	"window: {W}\npatterns: {A, B!, C}\nwhen: a then b then c",
+	"window: {W}\npatterns: {A^, B}\nwhen: a then b",
+	"window: {W}\npatterns: {A^, B^}\nwhen: a and b",
+	"window: {W}\npatterns: {A^, B, C}\nwhen: (a or b) then c",
+	"window: {W}\npatterns: {A^, B}\nwhen: a then not b within {D}",
 	"window: {W}\npatterns: {A, B~}\nwhen: a then b",
 	"window: {W}\npatterns: {A, B~}\nwhen: a and b",
 	"window: {W}\npatterns: {A, B~, C}\nwhen: a then b within {D} then c",
@@ -71,7 +75,7 @@ var shapes = []string{
 }
 
 // shape fills one in: A is a pattern, A{N} one that wants N events, A! one that wants exactly one,
-// B~ one whose v is at least that of a.
+// B^ one that wants N different values, B~ one whose v is at least that of a.
 func shape(t *rapid.T) string {
 	text := rapid.SampledFrom(shapes).Draw(t, "shape")
 	n := rapid.IntRange(2, 3).Draw(t, "n")
@@ -80,6 +84,7 @@ func shape(t *rapid.T) string {
 		match := fmt.Sprintf("%s: {match: {unmapped.p: %s}", name, name)
 		text = strings.ReplaceAll(text, p+"{N}", match+fmt.Sprintf(", having: count() >= %d}", n))
 		text = strings.ReplaceAll(text, p+"!", match+", having: count() == 1}")
+		text = strings.ReplaceAll(text, p+"^", match+fmt.Sprintf(", having: distinct(unmapped.v) >= %d}", n))
 		text = strings.ReplaceAll(text, p+"~", match+", where: unmapped.v >= a.unmapped.v}")
 		for _, end := range []string{",", "}"} {
 			text = strings.ReplaceAll(text, "{"+p+end, "{"+match+"}"+end)

@@ -17,8 +17,10 @@ type record struct {
 	key     []any
 
 	series *window.Series
-	slide  *slide // rebuilt when needed, never saved
-	slots  []*slot
+	// slides and witness are derived when needed, and never saved.
+	slides  []*slide
+	witness witness
+	slots   []*slot
 	// pruned is the time at and below which entries are gone.
 	pruned int64
 	// short is the latest event time of which events were lost; window.MinTime where none were,
@@ -104,22 +106,20 @@ func (r *record) holds(j *judge, t int64) bool {
 	case r.plan.firstSeen != nil:
 		return r.firstSeen(t)
 	case r.plan.slides():
-		return r.slideHolds(t)
+		return r.slideHolds(j, t)
 	}
-	return j.holds(t)
+	return r.conditionHolds(j, t)
 }
 
 // firstSeen says whether an event at t has a value that no event of (t-within, t) had.
 func (r *record) firstSeen(t int64) bool {
 	f := r.plan.firstSeen
-	before := r.series.Between(add(t, -f.within), t-1)
+	s := r.slideOf(0)
+	s.Move(r.series, add(t, -f.within), t-1)
+	before := s.tallies[r.plan.captures[0][f.capture]]
 	for _, e := range r.series.Between(t-1, t) {
 		for _, v := range flat(capture(e, 0, f.capture)) {
-			if !slices.ContainsFunc(before, func(b *window.Entry) bool {
-				return slices.ContainsFunc(flat(capture(b, 0, f.capture)), func(old any) bool {
-					return expr.Identity(old) == expr.Identity(v)
-				})
-			}) {
+			if !before.Has(expr.Identity(v)) {
 				return true
 			}
 		}
@@ -147,8 +147,8 @@ func (r *record) insert(ev *event.Event, pattern int, captures []any, evidence *
 	} else {
 		r.chunks.changed(e)
 	}
-	if r.slide != nil {
-		r.slide.Inserted(e)
+	if r.slides != nil && r.slides[pattern] != nil {
+		r.slides[pattern].Inserted(e)
 	}
 	r.dirty = true
 	return e, true
@@ -354,8 +354,10 @@ func (r *record) prune(mark int64, emit EmitOptions, clock bool) {
 	gone := r.series.Prune(limit)
 	for _, e := range gone {
 		r.bytes -= entryBytes(e)
-		if r.slide != nil {
-			r.slide.Pruned(e)
+		for _, s := range r.slides {
+			if s != nil {
+				s.Pruned(e)
+			}
 		}
 		r.chunks.drop(e)
 		for _, start := range e.Covered {

@@ -5,22 +5,22 @@ import (
 	"benthos-oci/plugins/internal/window"
 )
 
-// slide keeps the aggregates of a rule of one pattern while its window moves from event to event,
+// slide keeps the aggregates of one pattern while the rule's window moves from event to event,
 // so that an event costs what enters and leaves the window and not the window.
 type slide struct {
 	*window.Slide
 	tallies map[string]*window.Tally // by the text of their expression
 }
 
-func newSlide(p *plan) *slide {
+func newSlide(p *plan, pattern int) *slide {
 	s := &slide{tallies: map[string]*window.Tally{}}
 	var list []*window.Tally
-	for _, c := range p.patterns[0].tallied {
-		t := &window.Tally{Identity: expr.Identity, Value: func(e *window.Entry) []any { return flat(capture(e, 0, c)) }}
-		s.tallies[p.captures[0][c]] = t
+	for _, c := range p.patterns[pattern].tallied {
+		t := &window.Tally{Identity: expr.Identity, Value: func(e *window.Entry) []any { return flat(capture(e, pattern, c)) }}
+		s.tallies[p.captures[pattern][c]] = t
 		list = append(list, t)
 	}
-	s.Slide = window.NewSlide(0, list)
+	s.Slide = window.NewSlide(pattern, list)
 	return s
 }
 
@@ -43,21 +43,104 @@ func (s *slide) distinct(a *expr.Aggregate) (int64, bool) {
 	return int64(t.Distinct()), true
 }
 
+// slideOf gives the slide of a pattern, made when it is first needed. It is rebuilt after a restart and never saved.
+func (r *record) slideOf(pattern int) *slide {
+	if r.slides == nil {
+		r.slides = make([]*slide, len(r.plan.patterns))
+	}
+	if r.slides[pattern] == nil {
+		r.slides[pattern] = newSlide(r.plan, pattern)
+	}
+	return r.slides[pattern]
+}
+
 // slides says whether the rule is one pattern whose window can be slid.
 func (p *plan) slides() bool { return p.root.kind == kindRef && !p.root.joins }
 
+// havingOver judges a pattern's having over all its events in iv by its slide.
+// Without joins that is the pattern's part of a condition; with them it is what must hold at least.
+func (r *record) havingOver(j *judge, pattern int, iv window.Interval) bool {
+	having := r.plan.patterns[pattern].having
+	if having == nil {
+		return len(r.series.Range(pattern, iv.After, iv.To)) > 0
+	}
+	s := r.slideOf(pattern)
+	s.Move(r.series, iv.After, iv.To)
+	return s.Count() > 0 && having.Holds(&groupEnv{j: j, pattern: pattern, iv: iv, count: s.Count(), slide: s})
+}
+
 // slideHolds says the same as judge.holds for a rule that slides.
-func (r *record) slideHolds(t int64) bool {
-	pp := &r.plan.patterns[0]
+func (r *record) slideHolds(j *judge, t int64) bool {
+	j.whole = window.Interval{After: add(t, -r.plan.window), To: t}
+	return r.havingOver(j, r.plan.root.pattern, j.whole)
+}
+
+// feasible is false where a pattern that the condition needs cannot do its part even with all events of the window.
+func (r *record) feasible(j *judge, n *cond, iv window.Interval) bool {
+	switch n.kind {
+	case kindRef:
+		having := r.plan.patterns[n.pattern].having
+		if having == nil || !n.monotone {
+			return len(r.series.Range(n.pattern, iv.After, iv.To)) > 0
+		}
+		return r.havingOver(j, n.pattern, iv)
+	case kindOr:
+		for _, kid := range n.kids {
+			if r.feasible(j, kid, iv) {
+				return true
+			}
+		}
+		return false
+	case kindThen:
+		for i := range n.steps {
+			if !r.feasible(j, n.steps[i].node, iv) {
+				return false
+			}
+		}
+		return true
+	}
+	for _, kid := range n.kids {
+		if !r.feasible(j, kid, iv) {
+			return false
+		}
+	}
+	return true
+}
+
+// witness is a part of a key's history that fulfils a monotone condition by itself:
+// the condition holds wherever a window contains it.
+type witness struct{ after, to int64 }
+
+// conditionHolds judges a rule of several patterns.
+func (r *record) conditionHolds(j *judge, t int64) bool {
 	iv := window.Interval{After: add(t, -r.plan.window), To: t}
-	if pp.having == nil {
-		return r.series.Count(0, iv) > 0
-	}
-	if r.slide == nil {
-		r.slide = newSlide(r.plan)
-	}
-	r.slide.Move(r.series, iv.After, iv.To)
-	j := r.judge()
 	j.whole = iv
-	return pp.having.Holds(&groupEnv{j: j, iv: iv, count: r.slide.Count(), slide: r.slide})
+	if r.plan.monotone && r.witness.after < r.witness.to && iv.After <= r.witness.after && r.witness.to <= t {
+		return true
+	}
+	if !r.feasible(j, r.plan.root, iv) || !j.holds(t) {
+		return false
+	}
+	if r.plan.monotone {
+		r.witness = witness{after: r.latestStart(j, iv), to: t}
+	}
+	return true
+}
+
+// latestStart gives the latest time behind which the events until iv's end still fulfil the condition.
+func (r *record) latestStart(j *judge, iv window.Interval) int64 {
+	list := r.series.Between(iv.After, iv.To)
+	lo, hi := 0, len(list) // the events from lo on fulfil it, those from hi on do not
+	for hi-lo > 1 {
+		mid := int(uint(lo+hi) >> 1)
+		if j.sat(r.plan.root, window.Interval{After: list[mid].Time - 1, To: iv.To}, false, yes) {
+			lo = mid
+		} else {
+			hi = mid
+		}
+	}
+	if lo == 0 {
+		return iv.After
+	}
+	return list[lo].Time - 1
 }

@@ -23,6 +23,9 @@ type Tally struct {
 // Distinct gives the number of different values.
 func (t *Tally) Distinct() int { return len(t.refs) }
 
+// Has says whether a value with that identity is in the interval.
+func (t *Tally) Has(identity any) bool { return t.refs[identity] > 0 }
+
 // NewSlide gives a slide over an empty interval.
 func NewSlide(pattern int, tallies []*Tally) *Slide {
 	for _, t := range tallies {
