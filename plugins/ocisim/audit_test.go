@@ -83,7 +83,7 @@ func TestSecondsOfAWindowAreCutOff(t *testing.T) {
 	c := newClient(t, s, 0)
 	home := s.tenancies[0]
 	e := s.Truth().Events[slices.IndexFunc(s.Truth().Events, func(e EventTruth) bool {
-		return e.Compartment == home.id && e.Processed.Second() > 1 && e.Processed.Second() < 58
+		return e.Compartment == home.id && e.Region == home.regions[0] && e.Processed.Second() > 1 && e.Processed.Second() < 58
 	})]
 	minute := e.Processed.Truncate(time.Minute)
 	ask := func(start, end string) bool {
@@ -409,6 +409,26 @@ func TestNoiseIsMostlyReadsByManyPrincipals(t *testing.T) {
 	}
 	if mean := bytes / rendered; mean < 1700 || mean > 2700 {
 		t.Errorf("an event has %d bytes on average, want about 2,000", mean)
+	}
+}
+
+func TestNightsBelongToPrograms(t *testing.T) {
+	s := newSim(t, func(c *Config) { c.Events = 20_000; c.NoStories = true })
+	var people, all [24]int
+	for _, records := range s.tenancies[0].records {
+		for _, r := range records {
+			hour := time.UnixMilli(r.time).UTC().Hour()
+			all[hour]++
+			if r.person >= 0 {
+				people[hour]++
+			}
+		}
+	}
+	for hour := range 24 {
+		part := float64(people[hour]) / float64(all[hour])
+		if day := hour >= 6 && hour < 19; day != (part > 0.5) {
+			t.Errorf("people make %.0f%% of the calls at %d:00 UTC, want most by day and few at night", 100*part, hour)
+		}
 	}
 }
 

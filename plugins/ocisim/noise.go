@@ -139,7 +139,7 @@ func (t *tenancy) noise(n int) {
 		at := t.config.Start.Add(time.Duration((float64(i) + g.float()) / float64(n) * float64(span))).UnixMilli()
 		kind := draw.draw(&g)
 		person := int32(g.below(t.config.Users))
-		if !noiseMix[kind].people && g.float() < 0.4 {
+		if !noiseMix[kind].people && g.float() < programs(at) {
 			person = int32(-1 - g.below(24))
 		}
 		if apart := noiseMix[kind].apart; apart > 0 {
@@ -155,6 +155,15 @@ func (t *tenancy) noise(n int) {
 		processed := at + t.delay(&g).Milliseconds()
 		t.records[where] = append(t.records[where], record{at, processed, int32(i), person, uint16(kind), s.failed})
 	}
+}
+
+// programs is the part of the calls that programs make: most at night, when people sleep.
+func programs(at int64) float64 {
+	const begin, end = 6, 19 // hours UTC
+	if hour := time.UnixMilli(at).UTC().Hour(); hour >= begin && hour < end {
+		return 0.3
+	}
+	return 0.8
 }
 
 // somewhere draws a place; the first compartments and the home region see most. Nothing happens in a compartment before it is made or after it is deleted.
