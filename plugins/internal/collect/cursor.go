@@ -18,6 +18,8 @@ type Plan struct {
 	FirstWindow, MaxWindow time.Duration
 	// Retention is how long Oracle keeps records; zero: for ever. What is older cannot be read any more.
 	Retention time.Duration
+	// Inclusive is true where an answer may hold records of the very end of its window: they appear in the next window, too.
+	Inclusive bool
 	// MaxPasses is how many passes may wait for acks and for being saved.
 	MaxPasses int
 }
@@ -315,7 +317,7 @@ func (c *Cursor) Save() (*Save, bool) {
 	}
 	// No later pass reads what lies before again, so these ids cannot come back.
 	dropped := 0
-	for dropped < len(s.kept) && !s.kept[dropped].end.After(again) {
+	for dropped < len(s.kept) && c.plan.forgets(s.kept[dropped].end, again) {
 		dropped++
 	}
 	gone := s.kept[:dropped]
@@ -332,6 +334,11 @@ func (c *Cursor) Save() (*Save, bool) {
 		}
 	}
 	return s, true
+}
+
+// forgets is true where no pass that looks from again on can meet a record of a pass that ended at end.
+func (p Plan) forgets(end, again time.Time) bool {
+	return end.Before(again) || end.Equal(again) && !p.Inclusive
 }
 
 // Saved says that the changes were written.

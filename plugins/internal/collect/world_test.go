@@ -20,10 +20,14 @@ type record struct {
 func TestNothingIsLostAndWithoutACrashNothingRepeats(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		plan := livePlan()
+		plan.Inclusive = rapid.Bool().Draw(t, "inclusive")
 		start, length := at("00:00"), 6*time.Hour
 		var world []record
 		for i := range rapid.IntRange(0, 80).Draw(t, "records") {
 			processed := start.Add(time.Duration(rapid.IntRange(0, int(length.Seconds())-1).Draw(t, "processed")) * time.Second)
+			if rapid.Bool().Draw(t, "full minute") {
+				processed = Floor(processed)
+			}
 			late := time.Duration(rapid.IntRange(0, int(plan.Overlap.Seconds())).Draw(t, "late")) * time.Second
 			world = append(world, record{id: IDOf(fmt.Append(nil, i)), processed: processed, visible: processed.Add(late)})
 		}
@@ -65,7 +69,8 @@ func TestNothingIsLostAndWithoutACrashNothingRepeats(t *testing.T) {
 				for _, span := range p.Spans {
 					var page []ID
 					for _, r := range world {
-						if !r.processed.Before(span.Start) && r.processed.Before(span.End) && !r.visible.After(now) {
+						inside := r.processed.Before(span.End) || plan.Inclusive && r.processed.Equal(span.End)
+						if !r.processed.Before(span.Start) && inside && !r.visible.After(now) {
 							page = append(page, r.id)
 						}
 					}
