@@ -9,6 +9,8 @@ import (
 	"slices"
 	"sort"
 	"strings"
+
+	"benthos-oci/plugins/internal/rule"
 )
 
 // ErrNoMatch says that a pattern names no file: nothing was checked.
@@ -47,7 +49,10 @@ func target(arg string) ([]string, error) {
 	case err == nil:
 		return []string{arg}, nil
 	case strings.Contains(arg, "**"):
-		return globAll(arg)
+		found, err := rule.Files(arg)
+		return slices.DeleteFunc(found, func(path string) bool {
+			return inTestdata(path) && !inTestdata(arg)
+		}), err
 	case strings.ContainsAny(arg, "*?["):
 		found, err := filepath.Glob(arg)
 		if err != nil {
@@ -58,38 +63,8 @@ func target(arg string) ([]string, error) {
 	return nil, fmt.Errorf("looking for a file to lint: %w", err)
 }
 
-// globAll gives the files below the fixed part of a pattern with ** that match it.
-func globAll(pattern string) ([]string, error) {
-	pattern = filepath.ToSlash(filepath.Clean(pattern))
-	segments := strings.Split(pattern, "/")
-	fixed := 0
-	for fixed < len(segments)-1 && !strings.ContainsAny(segments[fixed], "*?[") {
-		fixed++
-	}
-	base := strings.Join(segments[:fixed], "/")
-	switch {
-	case base == "" && strings.HasPrefix(pattern, "/"):
-		base = "/"
-	case base == "":
-		base = "."
-	}
-	return walk(base, func(path string) bool {
-		rest := strings.TrimPrefix(strings.TrimPrefix(filepath.ToSlash(path), base), "/")
-		return matches(segments[fixed:], strings.Split(rest, "/"))
-	})
-}
-
-func matches(pattern, path []string) bool {
-	switch {
-	case len(pattern) == 0:
-		return len(path) == 0
-	case pattern[0] == "**":
-		return matches(pattern[1:], path) || len(path) > 0 && matches(pattern, path[1:])
-	case len(path) == 0:
-		return false
-	}
-	ok, err := filepath.Match(pattern[0], path[0])
-	return err == nil && ok && matches(pattern[1:], path[1:])
+func inTestdata(path string) bool {
+	return slices.Contains(strings.Split(filepath.ToSlash(path), "/"), "testdata")
 }
 
 func yamlFile(path string) bool {

@@ -74,6 +74,9 @@ func readFile(file string) ([]byte, error) {
 	return data, nil
 }
 
+// Files gives the files of a path or glob, in which ** stands for any folders, sorted. Of a folder it gives the .yaml files.
+func Files(glob string) ([]string, error) { return find(glob) }
+
 // find gives the files of a glob, sorted.
 func find(glob string) ([]string, error) {
 	glob = filepath.Clean(glob)
