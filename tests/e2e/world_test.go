@@ -137,8 +137,8 @@ func marshal(t *testing.T, doc map[string]any) string {
 
 var variable = regexp.MustCompile(`\$\{([A-Z_]+)(?::([^}]*))?\}`)
 
-// shipped reads a config of config/, with the variables of env, and points its inputs at the world, tenancy by profile.
-func shipped(t *testing.T, name string, w *world, env map[string]string) map[string]any {
+// read reads a config of config/, with the variables of env.
+func read(t *testing.T, name string, env map[string]string) map[string]any {
 	t.Helper()
 	raw, err := os.ReadFile(filepath.Join(root(t), "config", name))
 	if err != nil {
@@ -155,6 +155,13 @@ func shipped(t *testing.T, name string, w *world, env map[string]string) map[str
 	if err := yaml.Unmarshal([]byte(text), &doc); err != nil {
 		t.Fatal(err)
 	}
+	return doc
+}
+
+// shipped reads a config as read does, and points its inputs at the world, tenancy by profile.
+func shipped(t *testing.T, name string, w *world, env map[string]string) map[string]any {
+	t.Helper()
+	doc := read(t, name, env)
 	pointed := 0
 	profiles := map[string]int{}
 	for _, in := range at(doc, "input", "broker", "inputs").([]any) {
