@@ -92,6 +92,9 @@ func rank(name string, path event.Path) int {
 func (s *Set) buildIndex() {
 	byField := map[string]*fieldIndex{}
 	for number := range s.patterns {
+		if s.patterns[number].of != nil {
+			continue
+		}
 		name, n := selective(s.patterns[number].condition.needs())
 		if n == nil {
 			s.unindexed = append(s.unindexed, number)

@@ -45,24 +45,29 @@ type Set struct {
 	index    []fieldIndex
 	// unindexed are the patterns that ask for no exact value: each event is tried on them.
 	unindexed []int
-	lists     atomic.Pointer[map[string]List]
-	dropped   atomic.Int64
+	// chained are the patterns that take incidents; no event is tried on them.
+	chained []int
+	lists   atomic.Pointer[map[string]List]
+	dropped atomic.Int64
 }
 
 // pattern is one pattern of an enabled rule.
 type pattern struct {
 	rule, pattern int
-	condition     condition
-	where         *expr.Expr
-	exceptions    []exception
-	keys          []rule.Key
+	// of and id are set for a pattern that takes incidents: the pattern, and the id of its rule.
+	of         *rule.Pattern
+	id         string
+	condition  condition
+	where      *expr.Expr
+	exceptions []exception
+	keys       []rule.Key
 	// paths has the field of each key component whose alternatives are all plain fields, nil for the others.
 	paths    [][]event.Path
 	captures []*expr.Expr
 }
 
 type exception struct {
-	until     event.Time
+	of        *rule.Exception
 	condition condition
 }
 
@@ -75,22 +80,28 @@ func Compile(rules []*rule.Rule) (*Set, error) {
 			continue
 		}
 		var exceptions []exception
-		for j, e := range r.Exceptions {
+		for j := range r.Exceptions {
+			e := &r.Exceptions[j]
 			c, err := compile(e.Match)
 			if err != nil {
 				return nil, fmt.Errorf("compiling exception %d of rule %s: %w", j+1, r.ID, err)
 			}
-			exceptions = append(exceptions, exception{until: e.Until, condition: c})
+			exceptions = append(exceptions, exception{of: e, condition: c})
 		}
 		for j, p := range r.Patterns {
 			c, err := compile(p.Match)
 			if err != nil {
 				return nil, fmt.Errorf("compiling pattern %s of rule %s: %w", p.Name, r.ID, err)
 			}
-			s.patterns = append(s.patterns, pattern{
+			compiled := pattern{
 				rule: i, pattern: j, condition: c, where: p.Where, exceptions: exceptions,
 				keys: p.GroupBy, paths: keyPaths(p.GroupBy), captures: p.Captures,
-			})
+			}
+			if p.Incidents != nil {
+				compiled.of, compiled.id = p, r.ID
+				s.chained = append(s.chained, len(s.patterns))
+			}
+			s.patterns = append(s.patterns, compiled)
 		}
 	}
 	s.buildIndex()
@@ -129,7 +140,7 @@ func (s *Set) MayMatch(f event.Facts) bool {
 	defer c.done()
 	c.facts, c.lists = f, *s.lists.Load()
 	for i := range s.patterns {
-		if s.patterns[i].condition.may(c) != no {
+		if s.patterns[i].of == nil && s.patterns[i].condition.may(c) != no {
 			return true
 		}
 	}
@@ -161,6 +172,21 @@ func (s *Set) Match(ev *event.Event, dst []Hit) []Hit {
 	return dst
 }
 
+// MatchIncident appends a hit to dst for each pattern and key that takes the incident ev of the rule with this id,
+// in the order of Match. Patterns of events take none, and Match gives no hit of a pattern that takes incidents.
+func (s *Set) MatchIncident(ruleID string, ev *event.Event, dst []Hit) []Hit {
+	c := subjects.Get().(*subject)
+	defer c.done()
+	c.ev, c.lists = ev, *s.lists.Load()
+	start := len(dst)
+	for _, number := range s.chained {
+		if p := &s.patterns[number]; p.of.TakesFrom(ruleID, p.id) {
+			dst = s.try(number, c, dst, start)
+		}
+	}
+	return dst
+}
+
 // try appends the hits of one pattern, unless it has been found already.
 func (s *Set) try(number int, c *subject, dst []Hit, start int) []Hit {
 	p := &s.patterns[number]
@@ -173,7 +199,7 @@ func (s *Set) try(number int, c *subject, dst []Hit, start int) []Hit {
 		}
 	}
 	for i := range p.exceptions {
-		if e := &p.exceptions[i]; c.ev.Time < e.until && e.condition.holds(c) {
+		if e := &p.exceptions[i]; e.of.Holds(c.ev.Time) && e.condition.holds(c) {
 			return dst
 		}
 	}

@@ -13,7 +13,9 @@ import (
 
 // Monotone says whether the rule fires with the event that fulfils it: once its condition holds over some events, it holds over more.
 // Every other rule is judged when the watermark has passed, and needs a clock (correlate_source).
-func (r *Rule) Monotone() bool { return r.FirstSeen == nil && r.NodeMonotone(r.When) }
+func (r *Rule) Monotone() bool {
+	return r.FirstSeen == nil && !r.Chained() && r.NodeMonotone(r.When)
+}
 
 // NodeMonotone says whether the part n of the rule's condition, once it holds over some events, holds over more:
 // its patterns' `having`s are monotone, and nothing in it waits for absence.
@@ -142,8 +144,14 @@ func stateHash(r *Rule) string {
 	if r.FirstSeen != nil {
 		fmt.Fprintf(&b, "first_seen %s %s %s\n", r.FirstSeen.Value, r.FirstSeen.Within, r.FirstSeen.Learn)
 	}
+	if r.Incident.CloseOn != nil {
+		fmt.Fprintf(&b, "close_on %s\n", whenText(r, r.Incident.CloseOn, false))
+	}
 	for _, p := range r.Patterns {
 		fmt.Fprintf(&b, "pattern %s\n", p.Name)
+		if p.Incidents != nil {
+			fmt.Fprintf(&b, "incidents %q\n", p.Incidents)
+		}
 		writeCondition(&b, p.Match)
 		for _, e := range []*expr.Expr{p.Where, p.JoinWhere, p.Having} {
 			if e == nil {

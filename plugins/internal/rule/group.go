@@ -171,7 +171,7 @@ func (r *reading) firstSeen() {
 
 // incident reads what incidents say; without it they bear the rule's title.
 func (r *reading) incident() {
-	r.Incident = Incident{Title: &Template{Parts: []TemplatePart{{Text: r.Title}}}, Per: defaultPer}
+	r.Incident.Title, r.Incident.Per = &Template{Parts: []TemplatePart{{Text: r.Title}}}, defaultPer
 	if e, ok := r.at["response"]; ok {
 		if e.value.Kind != yaml.SequenceNode {
 			r.errorf(e.value, "response is a list, not %s", kindOf(e.value))
@@ -191,6 +191,12 @@ func (r *reading) incident() {
 	}
 	if p, ok := at["per"]; ok {
 		r.Incident.Per = r.length(p.value, "per")
+	}
+	if u, ok := at["update_every"]; ok {
+		r.Incident.UpdateEvery = r.length(u.value, "update_every")
+	}
+	if c, ok := at["close_after"]; ok {
+		r.Incident.CloseAfter = r.length(c.value, "close_after")
 	}
 	a, ok := at["attributes"]
 	if !ok {

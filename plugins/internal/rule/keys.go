@@ -49,6 +49,7 @@ var ruleKeys = []key{
 	{"enabled", "False switches the rule off.", ofType("boolean")},
 	{"window", "The length of time over which events are counted: 120s, 10m, 1h, 30d.", reference("duration")},
 	{"group_by", "The fields whose values events are counted by, or alias: field or [field, fallback].", reference("group_by")},
+	{"incidents", "The rules whose incidents it takes instead of events, by id or glob; `match` may choose among them.", reference("names")},
 	{"match", "The events of a rule with one pattern: a Sigma selection.", reference("selection")},
 	{"detection", "The same as a whole Sigma block of selections and a condition.", reference("detection")},
 	{"let", "Names for expressions over one event.", reference("bindings")},
@@ -62,6 +63,7 @@ var ruleKeys = []key{
 }
 
 var patternKeys = []key{
+	{"incidents", "The rules whose incidents it takes instead of events, by id or glob; `match` may choose among them.", reference("names")},
 	{"match", "The events of the pattern: a Sigma selection.", reference("selection")},
 	{"detection", "The same as a whole Sigma block of selections and a condition.", reference("detection")},
 	{"let", "Names for expressions over one event.", reference("bindings")},
@@ -75,6 +77,11 @@ var incidentKeys = []key{
 	{"title", "One line; {expressions} are put in.", ofType("string")},
 	{"attributes", "Named values: expressions over the events.", reference("bindings")},
 	{"per", "The length of a slot: at most one incident per rule, key and slot (default 24h).", reference("duration")},
+	{"update_every", "The least time between two messages of one incident (default: the processor's).", reference("duration")},
+	{"close_on", "What closes the incident: a condition over patterns, as `when`, or a pattern of its own. A firing after it reopens.", map[string]any{
+		"oneOf": []any{ofType("string"), reference("closing")},
+	}},
+	{"close_after", "Closes the incident when it has not fired for so long.", reference("duration")},
 }
 
 var firstSeenKeys = []key{
@@ -85,6 +92,10 @@ var firstSeenKeys = []key{
 
 var exceptionKeys = []key{
 	{"reason", "Why these events do not count.", ofType("string")},
+	{"from", "The first day, or the time at which the exception begins.", ofType("string")},
 	{"until", "The last day, or the time at which the exception ends.", ofType("string")},
-	{"match", "The events: a Sigma selection.", reference("selection")},
+	{"schedule", "Days and hours of the week at which it holds, by the time of the event.", map[string]any{
+		"oneOf": []any{reference("schedule"), listOf(reference("schedule"))},
+	}},
+	{"match", "The events: a Sigma selection. It can be left out where there is a schedule, or from and until.", reference("selection")},
 }

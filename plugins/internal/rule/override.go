@@ -3,7 +3,6 @@ package rule
 import (
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"gopkg.in/yaml.v3"
@@ -27,6 +26,8 @@ type override struct {
 	status     Status
 	window     time.Duration
 	per        time.Duration
+	update     time.Duration
+	closeAfter time.Duration
 	enabled    *bool
 	exceptions []Exception
 	labels     map[string]string
@@ -41,6 +42,8 @@ var overrideKeys = []key{
 		"oneOf": []any{ofType("string"), map[string]any{"type": "object", "additionalProperties": ofType("string")}},
 	}},
 	{"per", "The length of a slot.", reference("duration")},
+	{"update_every", "The least time between two messages of one incident.", reference("duration")},
+	{"close_after", "Closes an incident when it has not fired for so long.", reference("duration")},
 	{"enabled", "False switches the rule off.", ofType("boolean")},
 	{"reason", "Why the rule is switched off.", ofType("string")},
 	{"labels", "Labels to add.", map[string]any{"type": "object", "additionalProperties": ofType("string")}},
@@ -89,6 +92,12 @@ func (d *document) override(e entry) *override {
 	}
 	if v, ok := at["per"]; ok {
 		o.per = d.length(v.value, "per")
+	}
+	if v, ok := at["update_every"]; ok {
+		o.update = d.length(v.value, "update_every")
+	}
+	if v, ok := at["close_after"]; ok {
+		o.closeAfter = d.length(v.value, "close_after")
 	}
 	reason := ""
 	if v, ok := at["reason"]; ok {
@@ -162,6 +171,12 @@ func (d *document) changed(o *override, old *Rule) *Rule {
 	if o.per > 0 {
 		r.Incident.Per = o.per
 	}
+	if o.update > 0 {
+		r.Incident.UpdateEvery = o.update
+	}
+	if o.closeAfter > 0 {
+		r.Incident.CloseAfter = o.closeAfter
+	}
 	if o.enabled != nil {
 		r.Enabled = *o.enabled
 	}
@@ -176,6 +191,7 @@ func (d *document) changed(o *override, old *Rule) *Rule {
 	if o.window > 0 {
 		r.Window = o.window
 		r.When = withWindow(r.When, o.window)
+		r.Incident.CloseOn = withWindow(r.Incident.CloseOn, o.window)
 	}
 	if o.having != nil {
 		d.rehave(o, &r)
@@ -259,9 +275,14 @@ func (d *document) rehave(o *override, r *Rule) {
 	}
 }
 
+// unnamed says whether the rule has no `patterns`, but one `match`, and perhaps a pattern that closes.
+func unnamed(r *Rule) bool {
+	return r.Patterns[0].Name == "match" && (len(r.Patterns) == 1 || len(r.Patterns) == 2 && r.Patterns[1].Name == closingName)
+}
+
 // onlyHaving gives the only pattern, or the only one that has a threshold; -1 where it is not clear.
 func onlyHaving(r *Rule) int {
-	if len(r.Patterns) == 1 {
+	if len(r.Patterns) == 1 || unnamed(r) {
 		return 0
 	}
 	only := -1
@@ -287,7 +308,7 @@ func patternNamesOf(r *Rule) []string {
 
 // again makes a checked rule one that is being read, so that expressions get their meaning in it.
 func (d *document) again(r *Rule) *reading {
-	again := &reading{document: d, Rule: r, named: len(r.Patterns) > 1 || !strings.EqualFold(r.Patterns[0].Name, "match"), at: map[string]entry{}}
+	again := &reading{document: d, Rule: r, named: !unnamed(r), at: map[string]entry{}}
 	for _, p := range r.Patterns {
 		s := &source{at: map[string]entry{}, byName: map[string]*letting{}}
 		for _, b := range p.Let {

@@ -10,6 +10,7 @@ import (
 
 	"gopkg.in/yaml.v3"
 
+	"benthos-oci/plugins/internal/event"
 	"benthos-oci/plugins/internal/expr"
 )
 
@@ -87,6 +88,8 @@ type reading struct {
 	named bool
 	// used has the patterns in the order in which `when` names them.
 	used []int
+	// closers are the patterns that close_on names.
+	closers []int
 	// whenBroken is true where `when` could not be read and the patterns stand for it one after the other.
 	whenBroken bool
 }
@@ -244,7 +247,7 @@ func (d *document) labels(n *yaml.Node) map[string]string {
 	return labels
 }
 
-// exceptions reads a list of {reason, until, match}.
+// exceptions reads a list of {reason, from, until, schedule, match}.
 func (d *document) exceptions(n *yaml.Node) []Exception {
 	if n.Kind != yaml.SequenceNode {
 		d.errorf(n, "exceptions is a list of {reason, until, match}, not %s", kindOf(n))
@@ -256,7 +259,7 @@ func (d *document) exceptions(n *yaml.Node) []Exception {
 		if item.Kind != yaml.MappingNode {
 			continue
 		}
-		e := Exception{Until: maxTime}
+		e := Exception{From: event.MinTime, Until: maxTime}
 		if r, ok := at["reason"]; ok {
 			e.Reason, _ = d.text(r.value, "reason")
 		} else {
@@ -265,12 +268,25 @@ func (d *document) exceptions(n *yaml.Node) []Exception {
 		if u, ok := at["until"]; ok {
 			e.Until = d.until(u.value)
 		}
+		if f, ok := at["from"]; ok {
+			e.From = d.from(f.value)
+		}
+		if s, ok := at["schedule"]; ok {
+			e.Schedule = d.schedules(s.value)
+		}
+		if e.From >= e.Until {
+			d.errorf(at["from"].key, "the exception ends before it begins")
+		}
 		m, hasMatch := at["match"]
-		if !hasMatch {
+		switch {
+		case hasMatch:
+			e.Match = d.selection(m.value, "match")
+		case e.Schedule != nil, at["from"].value != nil && at["until"].value != nil:
+			e.Match = All{} // a time of maintenance
+		default:
 			d.errorf(item, "the exception has no `match`: say which events do not count")
 			continue
 		}
-		e.Match = d.selection(m.value, "match")
 		list = append(list, e)
 	}
 	return list

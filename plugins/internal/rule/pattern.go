@@ -26,8 +26,21 @@ func (d *document) until(n *yaml.Node) event.Time {
 	return maxTime
 }
 
+// from reads the beginning of an exception: a day, or a time.
+func (d *document) from(n *yaml.Node) event.Time {
+	if n.Kind == yaml.ScalarNode {
+		for _, layout := range []string{time.DateOnly, time.RFC3339} {
+			if t, err := time.Parse(layout, n.Value); err == nil {
+				return event.TimeOf(t)
+			}
+		}
+	}
+	d.errorf(n, "from is a day such as 2027-06-30, or a time such as 2027-06-30T12:00:00Z, not %s", kindOf(n))
+	return event.MinTime
+}
+
 // ofPattern are the keys that stand in the rule itself where it has only one pattern.
-var ofPattern = []string{"match", "detection", "let", "where", "having"}
+var ofPattern = []string{"incidents", "match", "detection", "let", "where", "having"}
 
 // patterns reads the patterns and the condition over them; false where they are so wrong that nothing can refer to them.
 func (r *reading) patterns() bool {
@@ -53,7 +66,7 @@ func (r *reading) patterns() bool {
 				at[name] = own
 			}
 		}
-		if at["match"].value == nil && at["detection"].value == nil {
+		if at["match"].value == nil && at["detection"].value == nil && at["incidents"].value == nil {
 			r.errorf(r.node, "the rule has no `match`: say which events it is about")
 		}
 		r.addPattern("match", r.node, at)
@@ -61,7 +74,9 @@ func (r *reading) patterns() bool {
 	if len(r.Patterns) == 0 {
 		return false
 	}
-	r.when()
+	names := r.patternNames()
+	r.closing(names)
+	r.when(names)
 	return true
 }
 
@@ -71,7 +86,7 @@ func (r *reading) pattern(e entry) {
 		r.errorf(e.key, "%q cannot be the name of a pattern: letters, digits and _, no word of `when` and no function", shorten(e.name))
 	}
 	at := r.keys(r.mapping(e.value, "pattern "+e.name), patternKeys, "a pattern")
-	if e.value.Kind == yaml.MappingNode && at["match"].value == nil && at["detection"].value == nil {
+	if e.value.Kind == yaml.MappingNode && at["match"].value == nil && at["detection"].value == nil && at["incidents"].value == nil {
 		r.errorf(e.value, "the pattern %q has no `match`: say which events it is about", e.name)
 	}
 	r.addPattern(e.name, e.key, at)
@@ -88,6 +103,13 @@ func (r *reading) addPattern(name string, n *yaml.Node, at map[string]entry) {
 		}
 		p.Match = r.detection(e.value)
 	}
+	if e, ok := at["incidents"]; ok {
+		r.incidentSources(e.value, p)
+		if at["match"].value == nil && at["detection"].value == nil {
+			p.Match = All{}
+		}
+		r.checkIncidentFields(p)
+	}
 	if e, ok := at["tags"]; ok {
 		p.Tags = r.tags(e.value)
 	}
@@ -97,8 +119,7 @@ func (r *reading) addPattern(name string, n *yaml.Node, at map[string]entry) {
 
 // when reads the condition over the patterns. Where it is wrong, the patterns stand for it one after the other,
 // so that what else is wrong with the rule is found as well.
-func (r *reading) when() {
-	names := r.patternNames()
+func (r *reading) when(names []string) {
 	if node, used, ok := r.condition(names); ok {
 		r.When, r.used = node, used
 		return
@@ -106,7 +127,7 @@ func (r *reading) when() {
 	r.whenBroken = true
 	r.used = nil
 	then := &Then{}
-	for i := range r.Patterns {
+	for i := range names {
 		then.Steps = append(then.Steps, Step{Node: &Ref{Pattern: i}})
 		r.used = append(r.used, i)
 	}
@@ -135,7 +156,7 @@ func (r *reading) condition(names []string) (Node, []int, bool) {
 		return nil, nil, false
 	}
 	for i, name := range names {
-		if !slices.Contains(p.used, i) {
+		if !slices.Contains(p.used, i) && !slices.Contains(r.closers, i) {
 			r.errorf(r.sources[i].node, "`when` does not use the pattern %q", name)
 		}
 	}
@@ -151,9 +172,11 @@ func (r *reading) windows() {
 			r.Window = instant
 		case !r.whenBroken && r.needsWindow(r.When):
 			r.errorf(r.node, "the rule has no `window`: write `window: 10m`, or give each step of `then` its own `within`")
+		case r.Incident.CloseOn != nil && r.needsWindow(r.Incident.CloseOn):
+			r.errorf(r.node, "the rule has no `window`, and close_on counts over one: write `window: 10m`")
 		}
 	}
-	eachNode(r.When, func(n Node) {
+	bound := func(n Node) {
 		then, ok := n.(*Then)
 		if !ok {
 			return
@@ -163,7 +186,9 @@ func (r *reading) windows() {
 				then.Steps[i].Within, then.Steps[i].byWindow = r.Window, true
 			}
 		}
-	})
+	}
+	eachNode(r.When, bound)
+	eachNode(r.Incident.CloseOn, bound)
 }
 
 // needsWindow says whether a condition has a part that no `within` bounds.

@@ -177,6 +177,8 @@ func (r *reading) checkCall(use expr.Use, c context, fail failing) {
 		fail(use.Offset, "unknown pattern %q%s", a.Pattern, didYouMeanOf(a.Pattern, r.patternNames()))
 	case c.group && other != c.pattern:
 		fail(use.Offset, "a `having` speaks of its own pattern's events, not of %s's", a.Pattern)
+	case !c.group && r.closes(other):
+		fail(use.Offset, "the pattern %q only closes incidents: it has no events where the rule fires", a.Pattern)
 	case !c.group && !positives(r.When, len(r.Patterns))[other]:
 		fail(use.Offset, "the pattern %q stands under `not`: it has no events where the rule fires", a.Pattern)
 	}
@@ -268,6 +270,8 @@ func (r *reading) ofOther(other int, path event.Path, in *expr.Aggregate, patter
 		return nil, fmt.Sprintf("a `having` speaks of many events: %s.%s is a field of one", name, path)
 	case !c.others:
 		return nil, c.where + " cannot name another pattern's field"
+	case r.closes(other):
+		return nil, fmt.Sprintf("the pattern %q only closes incidents: it has no event where the rule fires", name)
 	case !positives(r.When, len(r.Patterns))[other]:
 		return nil, fmt.Sprintf("the pattern %q stands under `not`: it has no event where the rule fires", name)
 	}
@@ -370,6 +374,8 @@ func (r *reading) others(e *expr.Expr) []int {
 func (r *reading) joinProblem(pattern, other int) string {
 	name, earlier := r.Patterns[pattern].Name, r.Patterns[other].Name
 	switch {
+	case r.closes(pattern):
+		return fmt.Sprintf("%q only closes incidents, and cannot name another pattern's fields: what they share belongs into group_by", name)
 	case r.sources[other].at["having"].value != nil:
 		return fmt.Sprintf("the pattern %q has a `having` and may stand for many events: %q can name only the fields of one", earlier, name)
 	case slices.Index(r.used, other) >= slices.Index(r.used, pattern):

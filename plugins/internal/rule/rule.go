@@ -82,8 +82,14 @@ type Rule struct {
 
 // Pattern is one named set of events.
 type Pattern struct {
-	Name  string
-	Match Condition
+	Name string
+	// Incidents are ids or globs of rules whose incidents the pattern takes; nil for a pattern of events.
+	// A pattern takes either: events never meet a pattern with Incidents, and incidents none without.
+	// An incident comes as an event: its id is the incident's, its time that of the first firing, its document Incident.OCSF.
+	// It comes once, when the watermark has passed that time and so nothing can make the firing an earlier one.
+	// See Chain for the order, and match.Set.MatchIncident for the hits.
+	Incidents []string
+	Match     Condition
 	// Let are named values of the pattern's event, in order; later ones may use earlier ones.
 	Let []Binding
 	// Where is judged on the pattern's event alone; nil where there is none.
@@ -129,6 +135,21 @@ type Incident struct {
 	Attributes []Attribute
 	// Per is the length of a slot on the UTC grid; at most one incident per rule, key and slot.
 	Per time.Duration
+	// UpdateEvery is the least event time between two messages of one incident; 0 where the processor's own counts.
+	// It chooses which messages leave, never which incidents exist.
+	UpdateEvery time.Duration
+	// CloseOn is a condition over the rule's patterns, as When, that closes the key's open incident; nil where there is none.
+	//
+	// A closing of a rule and key is a time c at which CloseOn holds. It is judged as When is: at the times of events that match
+	// one of its positive patterns, over (c-W, c], when the watermark has passed c unless NodeMonotone(CloseOn).
+	// An incident is closed by the earliest closing that is not before its last firing; at the same time the firing counts as
+	// the earlier one. A closing before the first firing, or of a key without an incident, does nothing. A firing after the
+	// closing reopens the incident by an Update, and it can be closed again; when the slot is over it is closed for good.
+	// Patterns that only CloseOn names add nothing to count, first, last and evidence, and can fire nothing.
+	CloseOn Node
+	// CloseAfter closes an incident when its rule and key have not fired for so long: at its last firing + CloseAfter,
+	// once the watermark has passed that. 0 where there is none. It reopens as after CloseOn.
+	CloseAfter time.Duration
 }
 
 // Attribute is one named value of an incident.
@@ -137,12 +158,27 @@ type Attribute struct {
 	Expr *expr.Expr
 }
 
-// Exception drops the events that Match accepts, while event time is before Until.
+// Exception drops the events that Match accepts, at the times at which it holds.
 type Exception struct {
 	Reason string
-	// Until is event.MaxTime where there is no end.
-	Until event.Time
-	Match Condition
+	// From is event.MinTime where there is no beginning, Until event.MaxTime where there is no end.
+	From, Until event.Time
+	// Schedule has the times of the week, of which one must hold; nil for all times.
+	Schedule []Schedule
+	Match    Condition
+}
+
+// Holds says whether the exception counts at t: the time of an event, never that of a clock.
+func (e *Exception) Holds(t event.Time) bool {
+	if t < e.From || t >= e.Until {
+		return false
+	}
+	for _, s := range e.Schedule {
+		if s.Holds(t) {
+			return true
+		}
+	}
+	return e.Schedule == nil
 }
 
 // Scope says over which events a key is counted.

@@ -11,7 +11,7 @@ func JSONSchema() []byte {
 	schema := object(ruleKeys, "id", "title", "severity")
 	schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
 	schema["title"] = "A rule of benthos-oci"
-	schema["anyOf"] = []any{required("match"), required("detection"), required("patterns")}
+	schema["anyOf"] = []any{required("match"), required("detection"), required("incidents"), required("patterns")}
 	scalar := map[string]any{"type": []string{"string", "number", "boolean", "null"}}
 	values := map[string]any{"oneOf": []any{scalar, listOf(scalar)}}
 	one := map[string]any{"type": "object", "minProperties": 1, "additionalProperties": values}
@@ -26,7 +26,10 @@ func JSONSchema() []byte {
 		"pattern":    object(patternKeys),
 		"incident":   object(incidentKeys),
 		"first_seen": object(firstSeenKeys, "value", "within"),
-		"exception":  object(exceptionKeys, "reason", "match"),
+		"exception":  object(exceptionKeys, "reason"),
+		"schedule":   object(scheduleKeys),
+		"closing":    object(closeKeys),
+		"names":      field,
 	}
 	text, err := json.MarshalIndent(schema, "", "  ")
 	if err != nil {
