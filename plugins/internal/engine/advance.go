@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"benthos-oci/plugins/internal/incident"
 	"benthos-oci/plugins/internal/watermark"
@@ -91,8 +92,9 @@ func (e *Engine) pass(ctx context.Context, final bool) (*passing, error) {
 	if final {
 		mark = func(string) int64 { return window.MaxTime }
 	}
+	reading := &locked{e: e}
 	e.due.mu.Lock()
-	ready, err := e.due.ready(ctx, &locked{e: e}, mark)
+	ready, err := e.due.ready(ctx, reading, mark)
 	e.due.mu.Unlock()
 	if err != nil {
 		return nil, fmt.Errorf("reading deadlines: %w", err)
@@ -115,6 +117,7 @@ func (e *Engine) pass(ctx context.Context, final bool) (*passing, error) {
 	})
 	p.ids = sortedKeys(plans)
 	p.l = e.lock(p.ids)
+	p.l.extra = reading.extra
 	if err := p.l.load(ctx, p.ids, plans); err != nil {
 		p.l.unlock()
 		return nil, fmt.Errorf("loading state of %d keys: %w", len(p.ids), err)
@@ -132,6 +135,7 @@ func (e *Engine) pass(ctx context.Context, final bool) (*passing, error) {
 		p.waits = append(p.waits, e.wait(r, scope)...)
 		e.memory.change(r)
 	}
+	slices.SortStableFunc(p.fired, byFiring)
 	return p, nil
 }
 
@@ -151,6 +155,7 @@ func (e *Engine) passRecord(r *record, scope string, mark int64) []*incident.Inc
 			continue
 		}
 		done[s] = true
+		s.closed = false
 		s.incomplete = union(s.incomplete, silent)
 		if s.created {
 			continue

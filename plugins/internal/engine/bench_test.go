@@ -23,12 +23,16 @@ func BenchmarkHotKey(b *testing.B) {
 	}
 }
 
-// BenchmarkHotKeyThen is the same for a rule of two patterns whose second does not come.
+// BenchmarkHotKeyThen is the same for rules of two patterns, of which the second comes never, or with every tenth event.
 func BenchmarkHotKeyThen(b *testing.B) {
-	for _, held := range []int{10, 1000, 10_000} {
-		b.Run(fmt.Sprintf("window=%d", held), func(b *testing.B) {
-			hotKey(b, fmt.Sprintf("window: %ds\npatterns: {a: {match: {unmapped.p: a}, having: count() >= 5}, b: {match: {unmapped.p: b}}}\nwhen: a then b", held), false)
-		})
+	for _, having := range []string{"count() >= 5", "distinct(unmapped.v) > 5", "distinct(unmapped.v) > 1000000"} {
+		for _, held := range []int{1000, 10_000} {
+			for _, second := range []string{"z", "s"} {
+				b.Run(fmt.Sprintf("%s/window=%d/second=%t", having, held, second == "s"), func(b *testing.B) {
+					hotKey(b, fmt.Sprintf("window: %ds\npatterns: {a: {match: {unmapped.p: a}, having: %s}, b: {match: {unmapped.p: %s}}}\nwhen: a then b", held, having, second), false)
+				})
+			}
+		}
 	}
 }
 
@@ -46,7 +50,11 @@ func hotKey(b *testing.B, text string, durable bool) {
 	n := 0
 	next := func() {
 		for i := range batch {
-			ev := eventOf(b, []string{fmt.Sprintf("%ds", n), fmt.Sprintf("e%d", n), "a", "x", fmt.Sprintf("v=%d", n%5000)})
+			name := "a"
+			if n%10 == 9 {
+				name = "s"
+			}
+			ev := eventOf(b, []string{fmt.Sprintf("%ds", n), fmt.Sprintf("e%d", n), name, "x", fmt.Sprintf("v=%d", n%5000)})
 			batch[i] = ev
 			n++
 		}

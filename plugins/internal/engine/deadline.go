@@ -3,7 +3,6 @@ package engine
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"slices"
 	"strconv"
 	"sync"
@@ -163,32 +162,25 @@ func (d *deadlines) scopesRow() Change {
 
 // restore reads which minutes have rows; the rows themselves are read when they are due.
 func (d *deadlines) restore(ctx context.Context, l *locked) error {
-	rows, err := l.loadRows(ctx, []string{keyScopes})
-	if err != nil || rows[0] == nil {
-		return err
-	}
-	body, err := window.Open(rows[0])
-	if err != nil {
-		return fmt.Errorf("reading %s: %w", keyScopes, err)
-	}
-	dec := window.NewDecoder(body)
-	names := readStrings(dec)
-	if err := dec.Err(); err != nil {
-		return fmt.Errorf("reading %s: %w", keyScopes, err)
-	}
-	for _, name := range names {
-		rows, err := l.loadRows(ctx, []string{scopeKey(name)})
+	var names []string
+	err := l.read(ctx, keyScopes, func(row []byte) error {
+		body, err := window.Open(row)
 		if err != nil {
 			return err
 		}
+		dec := window.NewDecoder(body)
+		names = readStrings(dec)
+		return dec.Err()
+	})
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
 		s := &scopeDue{minutes: map[int64]*dueMinute{}}
+		if err := l.read(ctx, scopeKey(name), s.decode); err != nil {
+			return err
+		}
 		d.scopes[name] = s
-		if rows[0] == nil {
-			continue
-		}
-		if err := s.decode(rows[0]); err != nil {
-			return fmt.Errorf("reading %s: %w", scopeKey(name), err)
-		}
 	}
 	return nil
 }

@@ -1,5 +1,8 @@
 // Package engine is the heart of correlate: match, window and incident put together, and the state that must be saved.
 //
+// Locks are taken in this order: advancing, clock, the shards of records (ascending), deadlines, and the small ones
+// that guard counters. None is held while events are matched.
+//
 // Events go in by Observe, time by Advance; incidents come out of both. The engine reads no clock and does no I/O but
 // through its Store. What it finds depends on the set of events only, not on their order, batches, threads or restarts,
 // as long as none of them is late and nothing was evicted:
@@ -108,6 +111,9 @@ type Stats struct {
 	Deadlines int
 	// Outbox counts the ticks whose incidents are not known to be delivered.
 	Outbox int
+	// Learning names the rules of first_seen that are silent, and until which event time; event.MaxTime where
+	// nothing was seen yet.
+	Learning map[string]event.Time
 	// Watermarks holds the watermark of each tenancy; All that of rules with `scope: all`.
 	Watermarks map[string]event.Time
 	All        event.Time
@@ -268,7 +274,7 @@ func (e *Engine) Stats() Stats {
 	records, bytes := e.memory.stats()
 	st := Stats{
 		Rules: len(e.rules.Load().plans), Records: records, Bytes: bytes, Deadlines: e.due.count(),
-		Watermarks: map[string]event.Time{}, All: event.MinTime,
+		Watermarks: map[string]event.Time{}, All: event.MinTime, Learning: map[string]event.Time{},
 	}
 	e.clock.RLock()
 	for scope, mark := range e.marks.by {
@@ -277,6 +283,14 @@ func (e *Engine) Stats() Stats {
 			continue
 		}
 		st.Watermarks[scope] = event.Time(mark)
+	}
+	for _, p := range e.rules.Load().plans {
+		if p.firstSeen == nil {
+			continue
+		}
+		if until := e.history.until(p); until > e.marks.latest() {
+			st.Learning[p.rule.ID] = event.Time(until)
+		}
 	}
 	e.clock.RUnlock()
 	e.advancing.Lock()

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -156,4 +157,29 @@ func (h *history) learned(p *plan, scope string, t int64) bool {
 	defer h.mu.Unlock()
 	since, ok := h.since[historyKey(p, scope)]
 	return ok && t >= add(since, p.firstSeen.learn)
+}
+
+// until gives the event time until which the rule learns, in the scope that began last.
+func (h *history) until(p *plan) int64 {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	until := int64(window.MinTime)
+	for key, since := range h.since {
+		if strings.HasPrefix(key, historyKey(p, "")) {
+			until = max(until, add(since, p.firstSeen.learn))
+		}
+	}
+	if until == window.MinTime {
+		return window.MaxTime
+	}
+	return until
+}
+
+// latest gives the mark that has come furthest.
+func (m *marks) latest() int64 {
+	latest := int64(window.MinTime)
+	for _, t := range m.by {
+		latest = max(latest, t)
+	}
+	return latest
 }

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -273,6 +274,7 @@ func (b *batch) announce(r *record, w *work, grown []*slot) {
 			continue
 		}
 		done[s] = true
+		s.closed = false
 		carrier := w.carrier(s)
 		action := incident.Update
 		switch {
@@ -341,6 +343,7 @@ func (b *batch) count() {
 	late := 0
 	for i := range b.outcomes {
 		o := &b.outcomes[i]
+		slices.SortStableFunc(o.Incidents, byFiring)
 		if o.Late {
 			late++
 		}
@@ -354,6 +357,13 @@ func (b *batch) count() {
 	for _, id := range sortedKeys(b.nulls) {
 		b.e.metrics.NullKeys(id, b.nulls[id])
 	}
+}
+
+// byFiring orders incidents as an analyst reads them.
+func byFiring(a, b *incident.Incident) int {
+	return cmp.Or(
+		cmp.Compare(a.Fired, b.Fired), cmp.Compare(a.Rule.ID, b.Rule.ID), cmp.Compare(a.Slot, b.Slot),
+		cmp.Compare(a.ID, b.ID), cmp.Compare(a.Revision, b.Revision))
 }
 
 func (e *Engine) every() int64 { return e.opt.UpdateEvery.Milliseconds() }

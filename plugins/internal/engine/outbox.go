@@ -117,13 +117,21 @@ func (o *outbox) index(ids []tickID, old map[tickID]*outboxRow) Change {
 }
 
 func (o *outbox) restore(ctx context.Context, l *locked) error {
-	rows, err := l.loadRows(ctx, []string{keyOutbox})
-	if err != nil || rows[0] == nil {
+	if err := l.read(ctx, keyOutbox, o.decode); err != nil {
 		return err
 	}
-	body, err := window.Open(rows[0])
+	for _, id := range o.order {
+		if err := o.rows[id].load(ctx, l, id); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (o *outbox) decode(row []byte) error {
+	body, err := window.Open(row)
 	if err != nil {
-		return fmt.Errorf("reading %s: %w", keyOutbox, err)
+		return err
 	}
 	d := window.NewDecoder(body)
 	for range d.Len() {
@@ -135,15 +143,7 @@ func (o *outbox) restore(ctx context.Context, l *locked) error {
 		o.order = append(o.order, id)
 		o.rows[id] = row
 	}
-	if err := d.Err(); err != nil {
-		return fmt.Errorf("reading %s: %w", keyOutbox, err)
-	}
-	for _, id := range o.order {
-		if err := o.rows[id].load(ctx, l, id); err != nil {
-			return err
-		}
-	}
-	return nil
+	return d.Err()
 }
 
 // load reads the incidents of a tick. A row that was never written, or that cannot be read, is passed over;

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 
@@ -174,22 +175,40 @@ func (e *Engine) restore(ctx context.Context) error {
 		return nil
 	}
 	l := &locked{e: e}
-	rows, err := l.loadRows(ctx, []string{keyClock, keyHistory})
-	if err != nil {
+	if err := l.read(ctx, keyClock, e.marks.decode); err != nil {
 		return err
 	}
-	if rows[0] != nil {
-		if err := e.marks.decode(rows[0]); err != nil {
-			return fmt.Errorf("reading %s: %w", keyClock, err)
-		}
-	}
-	if rows[1] != nil {
-		if err := e.history.decode(rows[1]); err != nil {
-			return fmt.Errorf("reading %s: %w", keyHistory, err)
-		}
+	if err := l.read(ctx, keyHistory, e.history.decode); err != nil {
+		return err
 	}
 	if err := e.due.restore(ctx, l); err != nil {
 		return err
 	}
-	return e.outbox.restore(ctx, l)
+	if err := e.outbox.restore(ctx, l); err != nil {
+		return err
+	}
+	if len(l.extra) == 0 {
+		return nil
+	}
+	if err := e.store.Save(ctx, l.extra); err != nil {
+		return fmt.Errorf("setting damaged rows aside: %w", err)
+	}
+	return nil
+}
+
+// read reads one row. A row that is damaged is set aside and counts as absent.
+func (l *locked) read(ctx context.Context, key string, decode func(row []byte) error) error {
+	rows, err := l.loadRows(ctx, []string{key})
+	if err != nil || rows[0] == nil {
+		return err
+	}
+	err = decode(rows[0])
+	if errors.Is(err, window.ErrCorrupt) {
+		l.quarantine(key, rows[0], err)
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("reading %s: %w", key, err)
+	}
+	return nil
 }
