@@ -110,3 +110,26 @@ func BenchmarkKeys(b *testing.B) {
 		})
 	}
 }
+
+// TestEventsThatMatchNothingCostNothing holds the allocations of a batch to a few for the batch, and none for its events.
+func TestEventsThatMatchNothingCostNothing(t *testing.T) {
+	e, err := New(context.Background(), Options{Rules: []*rule.Rule{parseRule(t, "window: 10s\nmatch: {unmapped.p: a}")}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	allocs := func(size int) float64 {
+		batch := make([]*event.Event, size)
+		for i := range batch {
+			batch[i] = eventOf(t, []string{"0s", fmt.Sprint(i), "z", "x"})
+		}
+		return testing.AllocsPerRun(20, func() {
+			if _, err := e.Observe(context.Background(), batch); err != nil {
+				t.Fatal(err)
+			}
+		})
+	}
+	one, many := allocs(1), allocs(1000)
+	if many > one+1 || many > 16 {
+		t.Errorf("%v allocations for 1,000 events, %v for one", many, one)
+	}
+}

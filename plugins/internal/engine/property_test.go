@@ -4,12 +4,14 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
 
 	gocmp "github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"pgregory.net/rapid"
 
 	"benthos-oci/plugins/internal/event"
@@ -169,7 +171,7 @@ func TestEngineAgreesWithDefinition(t *testing.T) {
 		r := parseRule(t, text)
 		events := drawHistory(rt, len(r.Patterns))
 		want := settledByDefinition(r, events, "t1")
-		got := replay(rt, t, r, events)
+		got := replay(rt, t, r, events, EmitOptions{Create: true, Update: true, Close: true})
 		if diff := gocmp.Diff(want, got); diff != "" {
 			rt.Fatalf("%s\n%s\n(-definition +engine)\n%s", text, describe(events), diff)
 		}
@@ -184,6 +186,21 @@ func describe(events []seen) string {
 		fmt.Fprintf(&b, "%v %s %v %s v=%d\n", s.time.Sub(zero), s.id, s.patterns, s.key, s.v)
 	}
 	return b.String()
+}
+
+// TestCreateAloneNamesEveryIncident leaves out updates and closes: each incident of the definition leaves at least once,
+// and none besides.
+func TestCreateAloneNamesEveryIncident(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		text := shape(rt)
+		r := parseRule(t, text)
+		events := drawHistory(rt, len(r.Patterns))
+		want := slices.Sorted(maps.Keys(settledByDefinition(r, events, "t1")))
+		got := slices.Sorted(maps.Keys(replay(rt, t, r, events, EmitOptions{Create: true})))
+		if diff := gocmp.Diff(want, got, cmpopts.EquateEmpty()); diff != "" {
+			rt.Fatalf("%s\n%s\n(-definition +engine)\n%s", text, describe(events), diff)
+		}
+	})
 }
 
 // player feeds an engine in a random way.
@@ -201,9 +218,9 @@ type player struct {
 }
 
 // replay feeds a history in a random way and gives the settled set.
-func replay(rt *rapid.T, t *testing.T, r *rule.Rule, events []seen) map[string]string {
+func replay(rt *rapid.T, t *testing.T, r *rule.Rule, events []seen, emit EmitOptions) map[string]string {
 	p := &player{rt: rt, t: t, store: newStore(), out: &ledger{latest: map[string]*incident.Incident{}}, mark: zero - 1000_000}
-	p.opt = Options{Rules: []*rule.Rule{r}, Store: p.store, Emit: EmitOptions{Create: true, Update: true, Close: true}}
+	p.opt = Options{Rules: []*rule.Rule{r}, Store: p.store, Emit: emit}
 	p.opt.UpdateEvery = []event.Time{0, 0, 3000}[rapid.IntRange(0, 2).Draw(rt, "update every")].Sub(0)
 	p.opt.MaxMemory = []int64{0, 0, 1}[rapid.IntRange(0, 2).Draw(rt, "memory")]
 	p.start()
