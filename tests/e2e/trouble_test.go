@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -76,6 +77,60 @@ func TestOneTenancyInTroubleChangesNothingInTheOther(t *testing.T) {
 	checkOnce(t, ids)
 	if got := len(settledSet(t, out.deliveries())); got != raised {
 		t.Errorf("%d incidents, want %d", got, raised)
+	}
+}
+
+// TestUnreadableCompartmentDoesNotFreezeTime takes the right to read one compartment away. The others are read,
+// and the rule that waits for something that does not happen fires, its incident naming what is missing.
+func TestUnreadableCompartmentDoesNotFreezeTime(t *testing.T) {
+	w := newWorld(t, func(c *ocisim.Config) { c.Events, c.Compartments = 1000, 3 })
+	story := map[string]bool{} // compartments of the stories stay readable
+	for _, e := range w.sim.Truth().Events {
+		if e.Story != "" {
+			story[e.Compartment] = true
+		}
+	}
+	var unreadable string
+	for _, e := range w.sim.Truth().Events {
+		if !story[e.Compartment] {
+			unreadable = e.Compartment
+			break
+		}
+	}
+	if unreadable == "" {
+		t.Fatal("every compartment has a story: there is none to take away")
+	}
+	var want []string
+	for _, e := range w.sim.Truth().Events {
+		if e.Compartment != unreadable {
+			want = append(want, e.ID)
+		}
+	}
+	w.sim.Deny(ocisim.Denial{Permission: ocisim.ReadAuditEvents, Compartment: unreadable})
+	name := "unreadable"
+	out := newSink(t, name)
+	p := pipeline{
+		inputs:    []map[string]any{w.input("oci_audit", 0)},
+		clock:     map[string]any{"max_hold": "2s", "tick_interval": "100ms"},
+		correlate: detect(),
+		output:    map[string]any{"e2e_sink": map[string]any{"name": name}},
+		state:     filepath.Join(t.TempDir(), "state.db"),
+	}
+	s := start(t, p.yaml(t))
+	var silent []delivery
+	eventually(t, time.Minute, "all readable events and the incident of silence", func() bool {
+		silent = nil
+		for _, d := range out.deliveries() {
+			if d.meta["incident_rule"] == "oci-audit-retention-reduced" {
+				silent = append(silent, d)
+			}
+		}
+		return len(auditIDs(t, out.deliveries())) >= len(want) && len(silent) > 0
+	})
+	s.stop(t)
+	checkNoneMissing(t, want, auditIDs(t, out.deliveries()))
+	if !strings.Contains(string(silent[0].body), unreadable) {
+		t.Errorf("the incident does not say that %s was not read: %s", unreadable, silent[0].body)
 	}
 }
 

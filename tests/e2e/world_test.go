@@ -86,6 +86,7 @@ func (w *world) input(component string, tenancy int) map[string]any {
 type pipeline struct {
 	inputs     []map[string]any
 	threads    int
+	clock      map[string]any // settings of correlate_source
 	correlate  map[string]any
 	processors []map[string]any // before correlate
 	output     map[string]any
@@ -96,7 +97,11 @@ type pipeline struct {
 func (p pipeline) yaml(t *testing.T) string {
 	t.Helper()
 	inputs := append([]map[string]any{}, p.inputs...)
-	inputs = append(inputs, map[string]any{"label": "clock", "correlate_source": map[string]any{}})
+	clock := p.clock
+	if clock == nil {
+		clock = map[string]any{}
+	}
+	inputs = append(inputs, map[string]any{"label": "clock", "correlate_source": clock})
 	doc := map[string]any{
 		"input":  map[string]any{"broker": map[string]any{"inputs": inputs}},
 		"output": p.output,
