@@ -26,6 +26,8 @@ type naive struct {
 	r   *rule.Rule
 	w   event.Time
 	all []seen // of one key, by (time, id)
+	// began is the time of the first event of all keys.
+	began event.Time
 	// bound is the choice of an event for each pattern that others compare with.
 	bound map[int]seen
 }
@@ -41,10 +43,16 @@ func settledByDefinition(r *rule.Rule, history []seen, tenancy string) map[strin
 			byKey[s.key] = append(byKey[s.key], s)
 		}
 	}
+	began := event.MaxTime
+	for _, list := range byKey {
+		for _, s := range list {
+			began = min(began, s.time)
+		}
+	}
 	out := map[string]string{}
 	for key, list := range byKey {
 		slices.SortFunc(list, func(a, b seen) int { return cmp.Or(cmp.Compare(a.time, b.time), cmp.Compare(a.id, b.id)) })
-		n := &naive{r: r, all: list, w: event.Time(r.Window.Milliseconds())}
+		n := &naive{r: r, all: list, w: event.Time(r.Window.Milliseconds()), began: began}
 		if n.w == 0 {
 			n.w = max(n.span(r.When), 1)
 		}
@@ -109,9 +117,22 @@ func (n *naive) fires(t event.Time, s seen) (fires bool, shift event.Time) {
 	if !hit {
 		return false, 0
 	}
+	if f := n.r.FirstSeen; f != nil {
+		return t >= n.began.Add(f.Learn) && n.isNew(t, event.Time(f.Within.Milliseconds())), 0
+	}
 	return n.choose(n.joined(), func() bool {
 		return n.sat(n.r.When, n.between(t-n.w, t), t, shift > 0, true)
 	}), shift
+}
+
+// isNew says whether an event at t has a value that none in (t-within, t) has.
+func (n *naive) isNew(t, within event.Time) bool {
+	for _, e := range n.between(t-1, t) {
+		if !slices.ContainsFunc(n.between(t-within, t-1), func(old seen) bool { return old.v == e.v }) {
+			return true
+		}
+	}
+	return false
 }
 
 // joined gives the patterns that conditions of others compare with.

@@ -65,6 +65,7 @@ var shapes = []string{
 	"window: {W}\npatterns: {A, B, C}\nwhen: (a and not b) then c",
 	"window: {W}\npatterns: {A!, B}\nwhen: a then b",
 	"window: {W}\npatterns: {A, B!, C}\nwhen: a then b then c",
+	"window: {W}\nmatch: {unmapped.p: a}\nfirst_seen: {value: unmapped.v, within: {D}, learn: {E}}",
 	"window: {W}\npatterns: {A^, B}\nwhen: a then b",
 	"window: {W}\npatterns: {A^, B^}\nwhen: a and b",
 	"window: {W}\npatterns: {A^, B, C}\nwhen: (a or b) then c",
