@@ -77,16 +77,30 @@ type feed struct {
 	batches chan service.MessageBatch
 	source  atomic.Pointer[watermark.Source]
 	acked   atomic.Int64 // batches
+	mu      sync.Mutex
+	next    int          // batches read
+	open    map[int]bool // those of them that are not acked
 	// pace is how long each batch takes to come, so that the clock ticks in between.
 	pace time.Duration
 }
 
 func newFeed(batches ...service.MessageBatch) *feed {
-	f := &feed{batches: make(chan service.MessageBatch, max(16, len(batches)))}
+	f := &feed{open: map[int]bool{}, batches: make(chan service.MessageBatch, max(16, len(batches)))}
 	for _, b := range batches {
 		f.batches <- b
 	}
 	return f
+}
+
+// delivered is the number of batches before the first that is not acked.
+func (f *feed) delivered() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	n := f.next
+	for i := range f.open {
+		n = min(n, i)
+	}
+	return n
 }
 
 func (f *feed) ends() *feed {
@@ -116,7 +130,22 @@ func (f *feedInput) ReadBatch(ctx context.Context) (service.MessageBatch, servic
 		if f.source != nil {
 			done = f.source.Partition(tenancy, "p").Read(event.MinTime)
 		}
-		return b, func(context.Context, error) error { f.acked.Add(1); done(); return nil }, nil
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		n := f.next
+		f.next++
+		f.open[n] = true
+		return b, func(_ context.Context, err error) error {
+			if err != nil {
+				return nil // the input itself is closed before it could send the batch again
+			}
+			f.mu.Lock()
+			defer f.mu.Unlock()
+			delete(f.open, n)
+			f.acked.Add(1)
+			done()
+			return nil
+		}, nil
 	case <-ctx.Done():
 		return nil, nil, ctx.Err()
 	}
@@ -128,6 +157,8 @@ func (f *feedInput) Close(context.Context) error { return nil }
 type sink struct {
 	// fail gives the error for a batch; nil takes it. It may be a *service.BatchError.
 	fail func(service.MessageBatch) error
+	// takes is how long the sink takes for a batch.
+	takes time.Duration
 
 	mu       sync.Mutex
 	attempts int
@@ -138,6 +169,7 @@ func (s *sink) Connect(context.Context) error { return nil }
 func (s *sink) Close(context.Context) error   { return nil }
 
 func (s *sink) WriteBatch(_ context.Context, batch service.MessageBatch) error {
+	time.Sleep(s.takes)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.attempts++
@@ -303,6 +335,18 @@ func start(t *testing.T, threads int, config string, components map[string]any) 
 	go func() { r.ended <- s.Run(context.WithoutCancel(t.Context())) }()
 	return r
 }
+
+// kill stops the stream without waiting for anything.
+func (r *running) kill() {
+	r.t.Helper()
+	ctx, cancel := context.WithCancel(context.WithoutCancel(r.t.Context()))
+	cancel()
+	_ = r.stream.Stop(ctx)
+	<-r.ended
+}
+
+// withState says in a config which cache is STATE.
+func withState(config, cache string) string { return strings.ReplaceAll(config, "STATE", cache) }
 
 // testWriter gives log lines to a test.
 type testWriter struct{ t *testing.T }
