@@ -70,6 +70,7 @@ func (r *reader) decide() {
 				p.waiting = false
 			}
 		case <-timer.C:
+			r.measure()
 		}
 		timer.Stop()
 	}
@@ -83,13 +84,13 @@ func (r *reader) choose(now time.Time) (*partition, *collect.Pass) {
 		var least *partition
 		var at time.Time
 		for _, p := range all {
-			if p.busy || p.waiting || p.retired || now.Before(p.notBefore) {
+			if p.busy || p.waiting || now.Before(p.notBefore) {
 				continue
 			}
 			p.mu.Lock()
-			position := p.cursor.Position()
+			position, retired := p.cursor.Position(), p.retired
 			p.mu.Unlock()
-			if least == nil || position.Before(at) {
+			if !retired && (least == nil || position.Before(at)) {
 				least, at = p, position
 			}
 		}
@@ -126,11 +127,11 @@ func (r *reader) idle(p *partition, now time.Time, settles time.Duration) {
 		p.notBefore = now.Add(min(settles, r.conf.Poll))
 	}
 	p.mu.Lock()
-	defer p.mu.Unlock()
+	over := !p.goneSince.IsZero() && now.Sub(p.goneSince) > r.plan.Overlap+time.Hour && p.cursor.Idle()
+	p.mu.Unlock()
 	// A deleted compartment is read for as long as something may still appear in it.
-	if !p.goneSince.IsZero() && now.Sub(p.goneSince) > r.plan.Overlap+time.Hour && p.cursor.Idle() {
-		p.retired = true
-		p.mark.Retire()
+	if over {
+		p.retire()
 	}
 }
 
@@ -149,16 +150,17 @@ func (r *reader) settle(one result) {
 		p.failures++
 		pause := min(firstPause*time.Duration(math.Pow(2, float64(min(p.failures-1, 16)))), max(r.conf.Poll, firstPause))
 		p.notBefore = time.Now().Add(pause)
-		r.health.Failed(p.name(), one.err)
+		r.failed(p, one.err)
 	}
 	failing, alive := 0, false
 	for _, other := range r.all() {
+		if other.gone() {
+			continue
+		}
 		if other.failures > 0 {
 			failing++
 		}
-		if other.failures < tryBeforeRed && !other.retired {
-			alive = true
-		}
+		alive = alive || other.failures < tryBeforeRed
 	}
 	r.metrics.Failing.Set(int64(failing))
 	if !alive && one.err != nil {
@@ -169,6 +171,22 @@ func (r *reader) settle(one result) {
 	}
 }
 
+// failed notes why a partition cannot be read. A deleted compartment whose history is refused is nobody's mistake: it is left alone.
+func (r *reader) failed(p *partition, err error) {
+	if !p.isDeleted() || oci.KindOf(err) != oci.NoPermission {
+		r.health.Failed(p.name(), err)
+		return
+	}
+	if p.failures < tryBeforeGone {
+		return
+	}
+	p.mu.Lock()
+	from := p.cursor.Delivered()
+	p.mu.Unlock()
+	r.log.Warnf("Compartment %s was deleted, and Oracle refuses to list its events in %s: what was processed there after %s is not read", p.compartment, p.region, from.Format(time.RFC3339))
+	p.retire()
+}
+
 // pause is how long to wait when nothing happens. While every thread is at work no partition can be due.
 func (r *reader) pause(refresh time.Time, refreshing, full bool) time.Duration {
 	now := time.Now()
@@ -177,7 +195,7 @@ func (r *reader) pause(refresh time.Time, refreshing, full bool) time.Duration {
 		next = refresh
 	}
 	for _, p := range r.all() {
-		if !full && !p.busy && !p.waiting && !p.retired && p.notBefore.Before(next) {
+		if !full && !p.busy && !p.waiting && p.notBefore.Before(next) && !p.gone() {
 			next = p.notBefore
 		}
 	}
@@ -191,15 +209,15 @@ func (r *reader) finished() bool {
 	}
 	for _, p := range r.all() {
 		p.mu.Lock()
-		over, idle := p.cursor.Finished(), p.cursor.Idle()
+		over, idle := p.cursor.Finished() || p.retired, p.cursor.Idle()
 		p.mu.Unlock()
-		if !over && !p.retired && (p.failures < tryBeforeGone || !idle) {
+		if !over && (p.failures < tryBeforeGone || !idle) {
 			return false
 		}
 	}
 	// Outages end; only what the key's user may not read is left out.
 	for _, p := range r.all() {
-		if p.failures >= tryBeforeGone && oci.KindOf(r.health.Of(p.name())) != oci.NoPermission {
+		if p.failures >= tryBeforeGone && !p.gone() && oci.KindOf(r.health.Of(p.name())) != oci.NoPermission {
 			return false
 		}
 	}
@@ -210,7 +228,7 @@ func (r *reader) finished() bool {
 func (r *reader) finish() {
 	left := 0
 	for _, p := range r.all() {
-		if p.failures >= tryBeforeGone {
+		if p.failures >= tryBeforeGone && !p.gone() {
 			left++
 		}
 	}

@@ -529,3 +529,44 @@ func TestSecretsStandInNoLogAndNoMessage(t *testing.T) {
 		}
 	})
 }
+
+func TestDeletedCompartmentThatIsRefusedIsLeftAlone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, yaml := span()
+		r := newRig(t, c, yaml)
+		ctx := t.Context()
+		client, err := r.input("").client()
+		if err != nil {
+			t.Fatal(err)
+		}
+		compartments, err := client.Compartments(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		deleted := ""
+		for _, one := range compartments {
+			if one.Deleted {
+				deleted = one.ID
+			}
+		}
+		r.sim.Deny(ocisim.Denial{Permission: ocisim.ReadAuditEvents, Compartment: deleted})
+		in, got := r.input(""), newInbox()
+		r.drain(in, got, nil)
+		in.Close(ctx)
+		for _, e := range r.sim.Truth().Events {
+			want := 1
+			if e.Compartment == deleted {
+				want = 0
+			}
+			if got.ids[e.ID] != want {
+				t.Fatalf("event of compartment %s left %d times, want %d", e.Compartment, got.ids[e.ID], want)
+			}
+		}
+		if n := r.log.count("was deleted, and Oracle refuses"); n != 2 {
+			t.Errorf("got %d lines about the deleted compartment, want one a region:\n%s", n, r.log)
+		}
+		if n := r.log.count("level=ERROR"); n != 0 {
+			t.Errorf("got %d errors, want none:\n%s", n, r.log)
+		}
+	})
+}

@@ -95,7 +95,7 @@ func (r *reader) deliver(p *partition, pass *collect.Pass, span collect.Span, pa
 			item.Err = err
 		}
 		messages = append(messages, r.message(p, span, page, item))
-		if span.Again {
+		if span.Again && item.Err == nil {
 			r.late.found(r.log, p.region, span.End.Sub(laterOf(item.Time, span.Start)))
 		}
 	}

@@ -40,9 +40,10 @@ type reader struct {
 	trouble atomic.Pointer[error] // why nothing can be read, nil where something can
 	events  atomic.Int64          // delivered so far
 
-	ledger     collect.Ledger        // of whoever discovers, one at a time
-	mu         sync.Mutex            // guards partitions
+	ledger     collect.Ledger // of whoever discovers, one at a time
+	mu         sync.Mutex
 	partitions map[string]*partition // mu
+	sorted     []*partition          // mu; replaced, never changed
 }
 
 // partition is one compartment in one region.
@@ -55,6 +56,7 @@ type partition struct {
 	owed      []func()        // mu; marks of batches that were refused and are read again
 	deleted   bool            // mu
 	goneSince time.Time       // mu; when it was first found deleted or not listed any more
+	retired   bool            // mu; not read any more
 
 	// What follows belongs to the goroutine that decides.
 	busy      bool
@@ -62,7 +64,6 @@ type partition struct {
 	notBefore time.Time
 	failures  int
 	caught    bool // everything up to the last sweep was read
-	retired   bool
 }
 
 // openReader loads the position and finds out what there is to read. Nothing is lost when it fails: it is called again.
@@ -166,6 +167,7 @@ func (r *reader) add(ctx context.Context, where place) error {
 	p := &partition{place: where, deleted: where.deleted, cursor: cursor, mark: r.source.Partition(r.client.Tenancy(), where.name())}
 	r.mu.Lock()
 	r.partitions[where.name()] = p
+	r.sorted = ocifields.Sorted(r.partitions)
 	r.mu.Unlock()
 	return nil
 }
@@ -282,7 +284,6 @@ func (r *reader) saveAll(ctx context.Context) error {
 			done()
 		}
 	}
-	r.measure()
 	return nil
 }
 
@@ -292,7 +293,9 @@ func (r *reader) measure() {
 	behind := map[string]time.Duration{}
 	for _, p := range r.all() {
 		p.mu.Lock()
-		behind[p.region] = max(behind[p.region], now.Sub(p.cursor.Delivered()))
+		if !p.retired {
+			behind[p.region] = max(behind[p.region], now.Sub(p.cursor.Delivered()))
+		}
 		p.mu.Unlock()
 	}
 	for region, lag := range behind {
@@ -304,7 +307,29 @@ func (r *reader) measure() {
 func (r *reader) all() []*partition {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return ocifields.Sorted(r.partitions)
+	return r.sorted
+}
+
+// gone is true where the partition is not read any more.
+func (p *partition) gone() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.retired
+}
+
+// retire stops reading a partition; its position is kept.
+func (p *partition) retire() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.retired = true
+	p.mark.Retire()
+}
+
+// isDeleted is true where the compartment was deleted.
+func (p *partition) isDeleted() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.deleted
 }
 
 // poke wakes whoever waits on c, and does not wait itself.

@@ -65,7 +65,7 @@ func (r *reader) behind() time.Duration {
 	}
 	var most time.Duration
 	for _, p := range r.all() {
-		if p.failures > 0 || p.retired {
+		if p.failures > 0 || p.gone() {
 			continue
 		}
 		p.mu.Lock()
@@ -83,10 +83,11 @@ func (w *report) tick(now time.Time) {
 	regions, compartments := map[string]bool{}, map[string]bool{}
 	for _, p := range w.r.all() {
 		regions[p.region], compartments[p.compartment] = true, true
-		if p.failures > 0 {
+		gone := p.gone()
+		if p.failures > 0 && !gone {
 			failing++
 		}
-		over = over && (p.caught || p.failures > 0 || p.retired)
+		over = over && (p.caught || p.failures > 0 || gone)
 	}
 	behind := w.r.behind()
 	if over {
