@@ -84,6 +84,7 @@ func (q *request) queryHash() uint64 {
 		h.Write([]byte(part))
 		h.Write([]byte{0})
 	}
+	h.Write(q.body)
 	return h.Sum64()
 }
 

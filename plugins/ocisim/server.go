@@ -24,6 +24,7 @@ type request struct {
 	region  string
 	path    string // without the region and service that an endpoint puts before it
 	query   url.Values
+	body    []byte
 	now     time.Time
 	header  http.Header // of the answer
 	call    Call
@@ -36,7 +37,10 @@ type answer struct {
 	items  [][]byte // a page; wrapped in {"items":[]} where enveloped
 	page   bool
 	inside bool   // the page stands in {"items":[]}
-	next   string // opc-next-page
+	head   string // what stands before the list of a page, and what behind it
+	tail   string
+	wrap   func([]byte) []byte // makes an item of this page of an audit event; nil: it is one
+	next   string              // opc-next-page
 }
 
 // apiError is Oracle's error body.
@@ -101,6 +105,9 @@ func (q *request) handle(r *http.Request) (*answer, *Fault, *apiError) {
 	}
 	op, route := q.route(r.Method)
 	q.call.Operation = op
+	if posted[op] {
+		q.call.Compartment = q.firstSearched()
+	}
 	effect := q.sim.faults.match(q.call, q.region)
 	if effect != nil && effect.Status >= 400 {
 		return nil, effect, effect.apiError(q)
@@ -123,6 +130,7 @@ func (q *request) authenticate(r *http.Request) *apiError {
 	if err != nil {
 		return invalid("The body could not be read.")
 	}
+	q.body = body
 	signed := signedRequest{method: r.Method, target: r.RequestURI, host: r.Host, header: r.Header, body: body}
 	if signed.target == "" {
 		signed.target = r.URL.RequestURI()
@@ -183,6 +191,7 @@ var routes = []struct {
 	{"GetProblem", []string{"20200131", "problems", "*"}, getProblem},
 	{"ListProblemHistories", []string{"20200131", "problems", "*", "histories"}, listProblemHistories},
 	{"ListProblemEndpoints", []string{"20200131", "problems", "*", "endpoints"}, listProblemEndpoints},
+	{searchLogsOperation, []string{"20190909", "search"}, whole(searchLogs)},
 }
 
 // whole makes a route of an operation that names no single resource.
@@ -199,12 +208,9 @@ func Operations() []string {
 
 // route finds what answers the call. An unknown one has no operation.
 func (q *request) route(method string) (string, route) {
-	if method != http.MethodGet {
-		return "", nil
-	}
 	parts := strings.Split(strings.Trim(q.path, "/"), "/")
 	for _, r := range routes {
-		if !matches(parts, r.path...) {
+		if !matches(parts, r.path...) || (method == http.MethodPost) != posted[r.operation] || method != http.MethodPost && method != http.MethodGet {
 			continue
 		}
 		id := ""
@@ -229,7 +235,7 @@ func matches(parts []string, want ...string) bool {
 }
 
 // services are the words that an endpoint may put behind the region, and before it in a host's name.
-var services = []string{"audit", "identity", "cloudguard", "cloudguard-cp-api"}
+var services = []string{"audit", "identity", "cloudguard", "cloudguard-cp-api", "logging"}
 
 // splitPath takes the region off the path or, where there is none, off the host.
 func splitPath(r *http.Request) (region, path string) {
@@ -293,9 +299,11 @@ func (a *answer) text() []byte {
 		size += len(item) + 1
 	}
 	b := make([]byte, 0, size)
+	head, tail := a.head, a.tail
 	if a.inside {
-		b = append(b, `{"items":`...)
+		head, tail = `{"items":`, `}`
 	}
+	b = append(b, head...)
 	b = append(b, '[')
 	for i, item := range a.items {
 		if i > 0 {
@@ -304,8 +312,5 @@ func (a *answer) text() []byte {
 		b = append(b, item...)
 	}
 	b = append(b, ']')
-	if a.inside {
-		b = append(b, '}')
-	}
-	return b
+	return append(b, tail...)
 }

@@ -29,6 +29,9 @@ func (f *Fault) spoil(q *request, a *answer) {
 		return
 	}
 	if item := f.item(q); item != nil && a.page {
+		if a.wrap != nil {
+			item = a.wrap(item)
+		}
 		a.items = slices.Insert(a.items, len(a.items)/2, item)
 	}
 }

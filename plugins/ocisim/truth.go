@@ -19,6 +19,7 @@ type EventTruth struct {
 	Time        time.Time
 	Processed   time.Time
 	Visible     time.Time // when ListEvents shows it at the earliest
+	Ingested    time.Time // when SearchLogs shows it at the earliest
 	Tenancy     string
 	Region      string
 	Compartment string // OCID
@@ -84,7 +85,7 @@ func (t *tenancy) tellRecord(at place, r record, storyOf map[string]string) Even
 	}
 	processed := time.UnixMilli(r.processed).UTC()
 	return EventTruth{
-		ID: id, Time: time.UnixMilli(r.time).UTC(), Processed: processed, Visible: processed.Add(t.lag(r)),
+		ID: id, Time: time.UnixMilli(r.time).UTC(), Processed: processed, Visible: processed.Add(t.lag(r)), Ingested: r.ingested(),
 		Tenancy: t.id, Region: at.region, Compartment: t.compartments[at.compartment].id, Operation: op, Story: storyOf[id],
 	}
 }
