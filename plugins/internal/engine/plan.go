@@ -412,7 +412,9 @@ func (p *plan) compileThen(n *rule.Then) (*cond, error) {
 		s := &c.steps[i]
 		c.span = add(c.span, add(s.within, s.node.span))
 		last := i == len(c.steps)-1
-		s.earliest = s.node.monotone && !c.joins && !last && c.steps[i+1].within == 0 && len(c.steps[i+1].before) == 0
+		// Only if the step behind it loses nothing by having more events.
+		s.earliest = s.node.monotone && !c.joins && !last &&
+			c.steps[i+1].node.monotone && c.steps[i+1].within == 0 && len(c.steps[i+1].before) == 0
 	}
 	if c.span == 0 {
 		for _, a := range c.trailing {
