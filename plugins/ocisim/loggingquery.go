@@ -229,11 +229,10 @@ func (p *logParser) test() (logTest, error) {
 func (p *logParser) path() ([]string, error) {
 	var path []string
 	for first := true; first || p.take("."); first = false {
-		t := p.next()
-		if t.kind != "w" && t.kind != "q" {
-			return nil, fmt.Errorf("at %d: got %q, want a field", t.at, t.text)
+		if t := p.peek(); t.kind != "w" && t.kind != "q" {
+			return nil, p.want("a field")
 		}
-		path = append(path, t.text)
+		path = append(path, p.next().text)
 	}
 	return path, nil
 }

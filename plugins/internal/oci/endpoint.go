@@ -25,6 +25,7 @@ var (
 	auditService      = service{"audit", "https://audit.{region}.{secondLevelDomain}", "/20190901"}
 	identityService   = service{"identity", "https://identity.{region}.oci.{secondLevelDomain}", "/20160918"}
 	cloudGuardService = service{"cloudguard", "https://cloudguard-cp-api.{region}.oci.{secondLevelDomain}", "/20200131"}
+	loggingService    = service{"logging", "https://logging.{region}.oci.{secondLevelDomain}", "/20190909"}
 )
 
 // endpoint says where the services stand; the zero value is at Oracle's.

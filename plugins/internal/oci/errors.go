@@ -41,8 +41,11 @@ type Error struct {
 	Operation string
 	Region    string
 	Status    int
-	// Code is Oracle's name for the failure.
+	// Subject is what the call was about, where the region does not say it: the name of a query.
+	Subject string
+	// Code is Oracle's name for the failure, Message what it says about it.
 	Code      string
+	Message   string
 	RequestID string
 	// Statement is the policy statement that is missing, where one is.
 	Statement string
@@ -66,11 +69,11 @@ func KindOf(err error) Kind {
 	return ""
 }
 
-// Where names the operation and the region of a failed call, "" for any other error.
+// Where names the operation, the region and the subject of a failed call, "" for any other error.
 func Where(err error) string {
 	var failure *Error
 	if errors.As(err, &failure) {
-		return failure.Operation + " " + failure.Region
+		return strings.TrimSpace(failure.Operation + " " + failure.Region + " " + failure.Subject)
 	}
 	return ""
 }
@@ -86,6 +89,7 @@ var permissions = map[string]permission{
 	opGetConfiguration:        {"read cloud-guard-config", "Allow group SiemReaders to read cloud-guard-config in tenancy"},
 	opListProblems:            {"read cloud-guard-problems", "Allow group SiemReaders to read cloud-guard-problems in tenancy"},
 	opGetProblem:              {"read cloud-guard-problems", "Allow group SiemReaders to read cloud-guard-problems in tenancy"},
+	opSearchLogs:              {"read log-content", "Allow group SiemReaders to read log-content in tenancy"},
 }
 
 // maxSkew is how far Oracle lets our clock be off.
@@ -100,7 +104,7 @@ func (c *Client) refused(what call, got *reply) *Error {
 	_ = json.Unmarshal(got.body, &body) // a body that is not Oracle's says nothing
 	id := c.credentials.identity()
 	e := &Error{
-		Operation: what.operation, Region: what.region, Status: got.status, Code: clean(body.Code), RequestID: clean(got.requestID),
+		Operation: what.operation, Region: what.region, Status: got.status, Code: clean(body.Code), Message: clean(body.Message), RequestID: clean(got.requestID),
 		RetryAfter: parseRetryAfter(got.header.Get("Retry-After"), got.date),
 	}
 	said := fmt.Sprintf("%d %s", got.status, strings.TrimSpace(e.Code+" "+clean(body.Message)))

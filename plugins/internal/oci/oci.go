@@ -8,6 +8,7 @@
 package oci
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -131,6 +132,8 @@ type call struct {
 	region    string
 	path      string
 	query     url.Values
+	// body is JSON to post; nil: the call is a GET.
+	body []byte
 	// decode reads a body of status 200; its error makes the call fail, and be tried again.
 	decode func(*answer) error
 }
@@ -199,7 +202,7 @@ func (c *Client) send(ctx context.Context, what call, attempt int) error {
 	if len(what.query) > 0 {
 		target += "?" + what.query.Encode()
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, target, http.NoBody)
+	req, err := what.request(ctx, target)
 	if err != nil {
 		return fmt.Errorf("building the request %s: %w", what.operation, err)
 	}
@@ -230,6 +233,19 @@ func (c *Client) send(ctx context.Context, what call, attempt int) error {
 		}
 	}
 	return nil
+}
+
+// request makes the call's request, unsigned.
+func (what call) request(ctx context.Context, target string) (*http.Request, error) {
+	if what.body == nil {
+		return http.NewRequestWithContext(ctx, http.MethodGet, target, http.NoBody)
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, target, bytes.NewReader(what.body))
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("Content-Type", "application/json")
+	return req, nil
 }
 
 // reply is an answer together with what only the retry and the error sentences need.

@@ -25,6 +25,9 @@ type Item struct {
 	// ID names the record; Time is when it happened. They are zero where the record does not say.
 	ID   string
 	Time time.Time
+	// Content are the bytes of the event inside the record, where a record wraps one; Compartment is where it says that it happened.
+	Content     []byte
+	Compartment string
 	// Err says what is wrong with the record, nil where nothing is.
 	Err error
 }
@@ -35,6 +38,8 @@ type form struct {
 	list string
 	id   string
 	time string
+	// item reads an item, where it is not one with a name and a time at its top.
+	item func(raw []byte) Item
 }
 
 // split cuts a body into its items without decoding them: one malformed item never loses the others.
@@ -89,6 +94,9 @@ func split(body []byte, f form) ([]Item, error) {
 
 // read finds the id and the time of an item.
 func read(raw []byte, f form) Item {
+	if f.item != nil {
+		return f.item(raw)
+	}
 	item := Item{Raw: raw}
 	switch {
 	case raw[0] != '{':
