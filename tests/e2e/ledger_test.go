@@ -191,3 +191,15 @@ func checkSameIDs(t *testing.T, want map[string]settled, got map[string]int) {
 		}
 	}
 }
+
+// problemID gives the id of a raw Cloud Guard problem.
+func problemID(t *testing.T, body []byte) string {
+	t.Helper()
+	var p struct {
+		ID string `json:"id"`
+	}
+	if err := json.Unmarshal(body, &p); err != nil || p.ID == "" {
+		t.Fatalf("what left as a problem has no id (%v): %.200s", err, body)
+	}
+	return p.ID
+}
