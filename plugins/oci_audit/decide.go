@@ -1,7 +1,6 @@
 package ociaudit
 
 import (
-	"math"
 	"time"
 
 	"benthos-oci/plugins/internal/collect"
@@ -148,7 +147,7 @@ func (r *reader) settle(one result) {
 		r.health.Worked(p.name())
 	default:
 		p.failures++
-		pause := min(firstPause*time.Duration(math.Pow(2, float64(min(p.failures-1, 16)))), max(r.conf.Poll, firstPause))
+		pause := min(firstPause<<min(p.failures-1, 16), max(r.conf.Poll, firstPause))
 		p.notBefore = time.Now().Add(pause)
 		r.failed(p, one.err)
 	}

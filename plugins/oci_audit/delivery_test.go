@@ -27,9 +27,7 @@ func TestRestartResumesWithoutARepeat(t *testing.T) {
 			in := r.input("")
 			stop := got.took + 7
 			r.drain(in, got, func() bool { return round < 5 && got.took >= stop })
-			if err := in.Close(context.Background()); err != nil {
-				t.Fatalf("Close: %v", err)
-			}
+			r.close(in)
 		}
 		missing, repeated, invented := r.missing(got)
 		// What was acked within a window that was cut off is read again with it.
@@ -60,7 +58,7 @@ func TestKillAtAnyPointLosesNothing(t *testing.T) {
 				return false
 			})
 			if ended {
-				in.Close(context.Background())
+				r.close(in)
 				break
 			}
 			if random.IntN(2) == 0 {
@@ -98,7 +96,7 @@ func TestNackKeepsCursor(t *testing.T) {
 			t.Errorf("the position moved from %s to %s after a nack", before, after)
 		}
 		r.drain(in, got, nil)
-		in.Close(ctx)
+		r.close(in)
 		for id := range refused.ids {
 			if got.ids[id] != 1 {
 				t.Errorf("event %s was refused and came %d times after that, want once", id, got.ids[id])
@@ -163,7 +161,7 @@ func TestUnackedBatchKeepsCursorWhileLaterOnesAreAcked(t *testing.T) {
 		if after := position(t, r, in); after == before {
 			t.Error("the position did not move after the last ack")
 		}
-		in.Close(ctx)
+		r.close(in)
 	})
 }
 
@@ -173,11 +171,11 @@ func TestAckedBatchesOfAStoppedInputAreSaved(t *testing.T) {
 		r := newRig(t, c, yaml)
 		in, got := r.input(""), newInbox()
 		r.drain(in, got, nil)
-		in.Close(context.Background())
+		r.close(in)
 		again := newInbox()
 		in = r.input("")
 		r.drain(in, again, nil)
-		in.Close(context.Background())
+		r.close(in)
 		if n := again.count(); n != 0 {
 			t.Errorf("got %d events a second time after a clean end, want 0", n)
 		}
@@ -198,7 +196,7 @@ func TestLateEventsLeaveOnceInQuietTimes(t *testing.T) {
 			in.outlet.End()
 		}()
 		r.drain(in, got, nil)
-		in.Close(context.Background())
+		r.close(in)
 		r.wantAll(got, 0)
 		if in.late.most == 0 {
 			t.Error("no event was found in the overlap, want some: the test shows nothing")
@@ -233,7 +231,7 @@ func TestStartIsSavedBeforeTheFirstRequest(t *testing.T) {
 					return
 				}
 				seen = true
-				values, err := in.store.Load(context.Background(), []string{Name + "/" + r.sim.Tenancies()[0].OCID + "/ledger"})
+				values, err := in.store.Load(t.Context(), []string{Name + "/" + r.sim.Tenancies()[0].OCID + "/ledger"})
 				if err != nil {
 					t.Error(err)
 				}
@@ -245,7 +243,7 @@ func TestStartIsSavedBeforeTheFirstRequest(t *testing.T) {
 		if err := in.Connect(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		in.Close(t.Context())
+		r.close(in)
 		l, err := collect.ParseLedger("k", saved)
 		if err != nil || !l.Start.Equal(want) {
 			t.Errorf("got start %s, %v at the first request; want %s", l.Start, err, want)
@@ -256,7 +254,7 @@ func TestStartIsSavedBeforeTheFirstRequest(t *testing.T) {
 		if err := in.Connect(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		defer in.Close(t.Context())
+		defer r.close(in)
 		if got := in.reader.ledger.Start; !got.Equal(want) {
 			t.Errorf("got start %s after a restart, want %s", got, want)
 		}
@@ -297,7 +295,7 @@ func TestOutputThatIsDownPausesTheSource(t *testing.T) {
 		}
 		got := newInbox()
 		r.drain(in, got, nil)
-		in.Close(ctx)
+		r.close(in)
 		if got.count() == 0 {
 			t.Error("nothing left after the output came back")
 		}
@@ -370,7 +368,8 @@ func (r *rig) withCache() *cache {
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	r.t.Cleanup(func() { _ = stop(context.Background()) })
+	ctx := context.WithoutCancel(r.t.Context())
+	r.t.Cleanup(func() { _ = stop(ctx) })
 	r.res = res
 	return c
 }
@@ -392,7 +391,7 @@ func TestCacheErrorFailsConnectAndNeverResets(t *testing.T) {
 		cache.down(false)
 		got := newInbox()
 		r.drain(in, got, nil)
-		in.Close(context.Background())
+		r.close(in)
 		r.wantAll(got, 0)
 		// What cannot be read is not taken for what is not there.
 		cache.items[in.reader.ledgerKey()] = []byte("{")
@@ -416,7 +415,7 @@ func TestPositionThatCannotBeSavedLosesNothing(t *testing.T) {
 			cache.down(false)
 		}()
 		r.drain(in, got, nil)
-		in.Close(context.Background())
+		r.close(in)
 		r.wantAll(got, 0)
 		if n := r.log.count("saving the position"); n != 1 {
 			t.Errorf("got %d lines about the cache, want 1:\n%s", n, r.log)
@@ -440,12 +439,12 @@ func TestTwoInputsOnOnePositionAreRefused(t *testing.T) {
 		if err := third.Connect(t.Context()); err != nil {
 			t.Errorf("with a key of its own: %v", err)
 		}
-		third.Close(t.Context())
-		one.Close(t.Context())
+		r.close(third)
+		r.close(one)
 		if err := other.Connect(t.Context()); err != nil {
 			t.Errorf("after the first was closed: %v", err)
 		}
-		other.Close(t.Context())
+		r.close(other)
 	})
 }
 
@@ -484,6 +483,6 @@ func TestPartialNacksComeBackAsAWhole(t *testing.T) {
 		if err := ack(ctx, nil); err != nil {
 			t.Fatal(err)
 		}
-		in.Close(ctx)
+		r.close(in)
 	})
 }

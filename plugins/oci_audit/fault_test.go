@@ -49,7 +49,7 @@ func TestFaultsOfTheAPILoseAndRepeatNothing(t *testing.T) {
 				in, got := r.input(""), newInbox()
 				var inner service.BatchInput = patient{in}
 				r.drain(inner, got, nil)
-				in.Close(context.Background())
+				r.close(in)
 				flagged := 0
 				for _, m := range got.all {
 					if m.fault != "" {
@@ -90,7 +90,7 @@ func TestMalformedItemsLeaveFlaggedAndTheirPageWhole(t *testing.T) {
 				r.sim.Faults().Add(ocisim.Fault{Effect: effect, Operation: "ListEvents", Times: 1})
 				in, got := r.input(""), newInbox()
 				r.drain(in, got, nil)
-				in.Close(context.Background())
+				r.close(in)
 				missing, _, invented := r.missing(got)
 				if missing != 0 || invented != 1 {
 					t.Errorf("got %d missing, %d more than the simulator holds; want 0 and the malformed one", missing, invented)
@@ -112,7 +112,7 @@ func TestEmptyPagesWithATokenAreFollowed(t *testing.T) {
 		r := newRig(t, c, yaml)
 		in, got := r.input(""), newInbox()
 		r.drain(in, got, nil)
-		in.Close(context.Background())
+		r.close(in)
 		r.wantAll(got, 0)
 	})
 }
@@ -147,7 +147,7 @@ func TestOneUnreadableCompartmentStopsNoOther(t *testing.T) {
 		if n := r.log.count("works again"); n == 0 {
 			t.Errorf("got no line after the compartment could be read:\n%s", r.log)
 		}
-		in.Close(context.Background())
+		r.close(in)
 		r.wantAll(got, 0)
 	})
 }
@@ -160,14 +160,14 @@ func TestBoundedRunEndsWithoutWhatMayNotBeRead(t *testing.T) {
 		r.sim.Deny(denial)
 		in, got := r.input(""), newInbox()
 		r.drain(in, got, nil)
-		in.Close(context.Background())
+		r.close(in)
 		if n := r.log.count("has ended without 2 of 10 partitions"); n != 1 {
 			t.Errorf("got %d lines about what is missing, want 1:\n%s", n, r.log)
 		}
 		r.sim.Allow(denial)
 		in = r.input("")
 		r.drain(in, got, nil)
-		in.Close(context.Background())
+		r.close(in)
 		r.wantAll(got, 0)
 	})
 }
@@ -184,7 +184,7 @@ func TestInputIsNotConnectedWhileNothingCanBeRead(t *testing.T) {
 		for err == nil {
 			var ack service.AckFunc
 			if _, ack, err = in.ReadBatch(ctx); err == nil {
-				ack(ctx, nil)
+				err = ack(ctx, nil)
 			}
 		}
 		if !errors.Is(err, service.ErrNotConnected) {
@@ -198,7 +198,7 @@ func TestInputIsNotConnectedWhileNothingCanBeRead(t *testing.T) {
 		if err := in.Connect(ctx); err != nil {
 			t.Errorf("got %v from Connect after the permission came back, want none", err)
 		}
-		in.Close(ctx)
+		r.close(in)
 	})
 }
 
@@ -209,7 +209,7 @@ func TestLargeBodiesSplitTheWindow(t *testing.T) {
 		r := newRig(t, c, yaml)
 		in, got := r.input("max_page_bytes: 60000\n"), newInbox()
 		r.drain(in, got, nil)
-		in.Close(context.Background())
+		r.close(in)
 		r.wantAll(got, 0)
 	})
 }
@@ -221,7 +221,7 @@ func TestLargeEventsLeaveFlagged(t *testing.T) {
 		r := newRig(t, c, yaml)
 		in, got := r.input("max_event_bytes: 2200\n"), newInbox()
 		r.drain(in, got, nil)
-		in.Close(context.Background())
+		r.close(in)
 		flagged := 0
 		for _, m := range got.all {
 			if large := len(m.raw) > 2200; large != (m.fault != "") {
@@ -306,7 +306,7 @@ func TestLaterCompartmentBeginsAtTheLastListingBeforeIt(t *testing.T) {
 			in.outlet.End()
 		}()
 		r.drain(in, got, nil)
-		in.Close(context.Background())
+		r.close(in)
 		if begins.IsZero() {
 			t.Fatal("the compartment was not found")
 		}
@@ -352,7 +352,7 @@ func TestTwoTenanciesShareNothing(t *testing.T) {
 		began := time.Now()
 		in, got := r.input(""), newInbox()
 		r.drain(in, got, nil)
-		in.Close(context.Background())
+		r.close(in)
 		cancel()
 		<-done
 		if took := time.Since(began); took > time.Minute {
@@ -406,7 +406,7 @@ func TestNamedCompartmentsNeedNoList(t *testing.T) {
 		one := r.sim.Truth().Events[0]
 		in, got := r.input("regions: [ "+one.Region+" ]\ncompartments: { include: [ "+one.Compartment+" ], subtree: false }\n"), newInbox()
 		r.drain(in, got, nil)
-		in.Close(context.Background())
+		r.close(in)
 		want := 0
 		for _, e := range r.sim.Truth().Events {
 			if e.Region == one.Region && e.Compartment == one.Compartment {
@@ -486,7 +486,7 @@ func TestNoEventLiesBelowTheWatermarkWhenItLeaves(t *testing.T) {
 		if !tracker.Advance(time.Now()).Done {
 			t.Error("the source has not ended for the tracker, want it ended")
 		}
-		in.Close(ctx)
+		r.close(in)
 	})
 }
 
@@ -513,7 +513,7 @@ func TestSecretsStandInNoLogAndNoMessage(t *testing.T) {
 		r.sim.Deny(ocisim.Denial{Permission: ocisim.ReadAuditEvents, Compartment: r.sim.Truth().Events[0].Compartment})
 		got := newInbox()
 		r.drain(in, got, nil)
-		in.Close(context.Background())
+		r.close(in)
 		who := r.sim.Tenancies()[0]
 		secrets := []string{who.Fingerprint, strings.Split(who.PrivateKeyPEM, "\n")[1]}
 		for signature := range sent {
@@ -552,7 +552,7 @@ func TestDeletedCompartmentThatIsRefusedIsLeftAlone(t *testing.T) {
 		r.sim.Deny(ocisim.Denial{Permission: ocisim.ReadAuditEvents, Compartment: deleted})
 		in, got := r.input(""), newInbox()
 		r.drain(in, got, nil)
-		in.Close(ctx)
+		r.close(in)
 		for _, e := range r.sim.Truth().Events {
 			want := 1
 			if e.Compartment == deleted {

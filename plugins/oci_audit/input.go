@@ -2,7 +2,6 @@ package ociaudit
 
 import (
 	"context"
-	"errors"
 	"sync"
 	"time"
 
@@ -141,6 +140,3 @@ func (i *input) check(ctx context.Context) oci.Report {
 
 // client makes a client of the configuration.
 func (i *input) client() (*oci.Client, error) { return i.conf.Client(i.res, i.metrics, i.change) }
-
-// errClosed is what a reader says whose input was closed.
-var errClosed = errors.New("the input was closed")

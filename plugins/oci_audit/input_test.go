@@ -2,7 +2,6 @@ package ociaudit
 
 import (
 	"bytes"
-	"context"
 	"io"
 	"net/http"
 	"strings"
@@ -18,9 +17,7 @@ func TestEveryEventLeavesOnce(t *testing.T) {
 		in, got := r.input(""), newInbox()
 		r.drain(in, got, nil)
 		r.wantAll(got, 0)
-		if err := in.Close(context.Background()); err != nil {
-			t.Errorf("Close: %v", err)
-		}
+		r.close(in)
 	})
 }
 
@@ -57,7 +54,7 @@ func TestEventsLeaveByteForByte(t *testing.T) {
 		}
 		in, got := r.input(""), newInbox()
 		r.drain(in, got, nil)
-		in.Close(context.Background())
+		r.close(in)
 		all := bytes.Join(rec.bodies, nil)
 		if len(got.all) == 0 {
 			t.Fatal("nothing left the input")

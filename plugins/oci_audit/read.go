@@ -55,7 +55,7 @@ func (r *reader) readSpan(p *partition, pass *collect.Pass, span collect.Span) (
 		r.trouble.Store(nil)
 		for items := page.Items; len(items) > 0; {
 			n := min(len(items), maxBatch)
-			if err := r.deliver(p, pass, span, page, items[:n]); err != nil {
+			if err := r.deliver(origin{p: p, pass: pass, span: span, page: page}, items[:n]); err != nil {
 				return pages, err
 			}
 			items = items[n:]
@@ -71,8 +71,17 @@ func (r *reader) readSpan(p *partition, pass *collect.Pass, span collect.Span) (
 	}
 }
 
+// origin says where events were read.
+type origin struct {
+	p    *partition
+	pass *collect.Pass
+	span collect.Span
+	page oci.Page
+}
+
 // deliver hands the new events among items on, as they came.
-func (r *reader) deliver(p *partition, pass *collect.Pass, span collect.Span, page oci.Page, items []oci.Item) error {
+func (r *reader) deliver(from origin, items []oci.Item) error {
+	p := from.p
 	ids := make([]collect.ID, len(items))
 	for i, item := range items {
 		name := []byte(item.ID)
@@ -82,7 +91,7 @@ func (r *reader) deliver(p *partition, pass *collect.Pass, span collect.Span, pa
 		ids[i] = collect.IDOf(name)
 	}
 	p.mu.Lock()
-	batch, fresh := p.cursor.Admit(pass, ids)
+	batch, fresh := p.cursor.Admit(from.pass, ids)
 	p.mu.Unlock()
 	messages := make(service.MessageBatch, 0, len(items))
 	malformed := 0
@@ -94,9 +103,9 @@ func (r *reader) deliver(p *partition, pass *collect.Pass, span collect.Span, pa
 			malformed++
 			item.Err = err
 		}
-		messages = append(messages, r.message(p, span, page, item))
-		if span.Again && item.Err == nil {
-			r.late.found(r.log, p.region, span.End.Sub(laterOf(item.Time, span.Start)))
+		messages = append(messages, r.message(from, item))
+		if from.span.Again && item.Err == nil {
+			r.late.found(r.log, p.region, from.span.End.Sub(laterOf(item.Time, from.span.Start)))
 		}
 	}
 	r.metrics.Repeated.Incr(int64(len(items)-len(messages)), p.region)
@@ -108,7 +117,7 @@ func (r *reader) deliver(p *partition, pass *collect.Pass, span collect.Span, pa
 		r.metrics.Malformed.Incr(int64(malformed), p.region)
 	}
 	// Within a pass the order means nothing: until it is read to its end, only its beginning is certain.
-	done := p.mark.Read(eventTime(pass.Begin()))
+	done := p.mark.Read(eventTime(from.pass.Begin()))
 	return r.outlet.Send(r.ctx, messages, func(err error) {
 		p.mu.Lock()
 		if err != nil {
@@ -137,15 +146,15 @@ func (r *reader) fault(item oci.Item) error {
 	return nil
 }
 
-func (r *reader) message(p *partition, span collect.Span, page oci.Page, item oci.Item) *service.Message {
+func (r *reader) message(from origin, item oci.Item) *service.Message {
 	m := service.NewMessage(item.Raw)
 	m.MetaSetMut("oci_source", Name)
 	m.MetaSetMut("oci_tenancy", r.client.Tenancy())
-	m.MetaSetMut("oci_region", p.region)
-	m.MetaSetMut("oci_compartment", p.compartment)
-	m.MetaSetMut("oci_window_start", span.Start.Format(time.RFC3339))
-	m.MetaSetMut("oci_window_end", span.End.Format(time.RFC3339))
-	m.MetaSetMut("oci_request_id", page.RequestID)
+	m.MetaSetMut("oci_region", from.p.region)
+	m.MetaSetMut("oci_compartment", from.p.compartment)
+	m.MetaSetMut("oci_window_start", from.span.Start.Format(time.RFC3339))
+	m.MetaSetMut("oci_window_end", from.span.End.Format(time.RFC3339))
+	m.MetaSetMut("oci_request_id", from.page.RequestID)
 	if item.Err != nil {
 		m.MetaSetMut("oci_error", item.Err.Error())
 		m.SetError(errors.New("reading an audit event: " + item.Err.Error()))

@@ -119,6 +119,14 @@ func (r *rig) input(extra string) *input {
 	return in
 }
 
+// close stops an input as a clean stop of the process does.
+func (r *rig) close(in service.BatchInput) {
+	r.t.Helper()
+	if err := in.Close(r.t.Context()); err != nil {
+		r.t.Errorf("Close: %v", err)
+	}
+}
+
 // kill ends an input as a killed process does: nothing is saved any more.
 func kill(in *input) {
 	r := in.reader

@@ -1,7 +1,6 @@
 package ocicloudguard
 
 import (
-	"context"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -13,7 +12,7 @@ func TestEveryProblemLeavesOnceInItsLastState(t *testing.T) {
 		r := newRig(t, c, "start: "+c.Start.Format(time.RFC3339)+"\nend: "+c.End.Add(time.Hour).Format(time.RFC3339)+"\n")
 		in, got := r.input(""), newInbox()
 		r.drain(in, got, nil)
-		in.Close(context.Background())
+		r.close(in)
 		for _, p := range r.sim.Truth().Problems {
 			if got.ids[p.ID] != 1 {
 				t.Errorf("problem %s left %d times, want once", p.ID, got.ids[p.ID])

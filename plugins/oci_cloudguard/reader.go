@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -171,7 +170,7 @@ func (r *reader) run() {
 			}
 		default:
 			failures++
-			pause = min(firstPause*time.Duration(math.Pow(2, float64(min(failures-1, 16)))), max(pause, firstPause))
+			pause = min(firstPause<<min(failures-1, 16), max(pause, firstPause))
 			r.health.Failed("the problems", err)
 			if failures >= tryBefore {
 				r.trouble.Store(&err)

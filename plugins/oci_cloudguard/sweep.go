@@ -1,6 +1,7 @@
 package ocicloudguard
 
 import (
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -172,7 +173,7 @@ func (r *reader) read(item oci.Item, s collect.Sweep) record {
 	if one.item.Err != nil {
 		if one.problem.ID == "" {
 			hash := collect.IDOf(item.Raw)
-			one.problem.ID = "malformed/" + fmt.Sprintf("%x", hash[:])
+			one.problem.ID = "malformed/" + hex.EncodeToString(hash[:])
 		}
 		// It stays remembered for as long as it is listed.
 		one.problem.Print, one.problem.Last = string(item.Raw), s.To

@@ -46,7 +46,7 @@ func TestEveryChangeLeavesAndNoScanDoes(t *testing.T) {
 		in, got := r.input("poll_interval: 5m\n"), newInbox()
 		after(in, 30*time.Hour)
 		r.drain(in, got, nil)
-		in.Close(context.Background())
+		r.close(in)
 		states := map[string][]string{}
 		for _, m := range got.all {
 			states[m.id] = append(states[m.id], m.state+" "+m.change)
@@ -86,7 +86,7 @@ func TestRestartSendsNothingTwice(t *testing.T) {
 			in := r.input("poll_interval: 5m\n")
 			after(in, 3*time.Hour)
 			r.drain(in, got, nil)
-			in.Close(context.Background())
+			r.close(in)
 		}
 		seen := map[string]bool{}
 		for _, m := range got.all {
@@ -120,7 +120,7 @@ func TestKillLosesNothing(t *testing.T) {
 			}
 			after(in, 26*time.Hour)
 			r.drain(in, got, nil)
-			in.Close(context.Background())
+			r.close(in)
 		}
 		last := map[string]string{}
 		for _, m := range got.all {
@@ -154,7 +154,7 @@ func TestNackSendsAgain(t *testing.T) {
 		}
 		r.drain(in, got, func() bool { return got.count() == len(r.sim.Truth().Problems) })
 		synctest.Wait()
-		in.Close(ctx)
+		r.close(in)
 		for id := range refused.ids {
 			if got.ids[id] != 1 {
 				t.Errorf("problem %s was refused and left %d times after that, want once", id, got.ids[id])
@@ -201,7 +201,7 @@ func TestSweepIsRememberedOnlyAfterItsAcks(t *testing.T) {
 		if !saved() {
 			t.Error("the sweep was not remembered after its last ack")
 		}
-		in.Close(ctx)
+		r.close(in)
 	})
 }
 
@@ -229,7 +229,7 @@ func TestListsAskForEverythingExplicitly(t *testing.T) {
 		}
 		in, got := r.input(""), newInbox()
 		r.drain(in, got, nil)
-		in.Close(context.Background())
+		r.close(in)
 		want := func(state string) map[string]string {
 			return map[string]string{
 				"compartmentIdInSubtree": "true", "accessLevel": "ACCESSIBLE", "lifecycleState": state, "limit": "1000",
@@ -269,7 +269,7 @@ func TestDetailIsReadWithinItsBudget(t *testing.T) {
 			r := newRig(t, c, "start: "+c.Start.Format(time.RFC3339)+"\nend: "+c.End.Add(time.Hour).Format(time.RFC3339)+"\ndetail: true\n")
 			in, got := r.input(fmt.Sprintf("detail_budget: %d\n", tt.budget)), newInbox()
 			r.drain(in, got, nil)
-			in.Close(context.Background())
+			r.close(in)
 			full := 0
 			for _, m := range got.all {
 				if strings.Contains(m.raw, `"recommendation"`) {
@@ -290,7 +290,7 @@ func TestDetailThatFailsLeavesTheSummary(t *testing.T) {
 		r.sim.Faults().Add(ocisim.Fault{Effect: ocisim.EffectStatus, Status: 400, Operation: "GetProblem"})
 		in, got := r.input(""), newInbox()
 		r.drain(in, got, nil)
-		in.Close(context.Background())
+		r.close(in)
 		if got.count() != 30 {
 			t.Errorf("got %d problems, want 30", got.count())
 		}
@@ -316,7 +316,7 @@ func TestFaultsLoseNothing(t *testing.T) {
 				r.sim.Faults().Add(fault)
 				in, got := r.input(""), newInbox()
 				r.drain(patient{in}, got, nil)
-				in.Close(context.Background())
+				r.close(in)
 				for _, p := range r.sim.Truth().Problems {
 					if got.ids[p.ID] != 1 {
 						t.Errorf("problem %s left %d times, want once", p.ID, got.ids[p.ID])
@@ -351,7 +351,7 @@ func TestMalformedProblemLeavesFlaggedAndOnce(t *testing.T) {
 				in, got := r.input(""), newInbox()
 				after(in, 5*time.Hour)
 				r.drain(in, got, nil)
-				in.Close(context.Background())
+				r.close(in)
 				flagged := map[string]int{}
 				for _, m := range got.all {
 					if m.fault != "" {
@@ -407,7 +407,7 @@ func TestInputIsNotConnectedWhileNothingCanBeRead(t *testing.T) {
 		}
 		r.sim.Allow(denial)
 		r.drain(patient{in}, got, func() bool { return got.count() == 30 })
-		in.Close(t.Context())
+		r.close(in)
 		if n := r.log.count("read cloud-guard-problems"); n != 1 {
 			t.Errorf("got %d lines about the permission, want 1:\n%s", n, r.log)
 		}
@@ -444,7 +444,7 @@ func TestWatermarkFollowsSweeps(t *testing.T) {
 		if !tracker.Advance(time.Now()).Done {
 			t.Error("the source has not ended for the tracker, want it ended")
 		}
-		in.Close(ctx)
+		r.close(in)
 	})
 }
 
@@ -498,7 +498,7 @@ func TestOpenProblemThatIsInNoListIsAskedFor(t *testing.T) {
 		d.id.Store(id)
 		after(in, 24*time.Hour)
 		r.drain(in, got, nil)
-		in.Close(context.Background())
+		r.close(in)
 		var states []string
 		for _, m := range got.all {
 			if m.id == id {

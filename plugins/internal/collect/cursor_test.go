@@ -3,6 +3,7 @@ package collect
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"testing"
 	"time"
 
@@ -168,7 +169,7 @@ func TestBackfillReadsNothingTwiceAndGrowsQuietWindows(t *testing.T) {
 			t.Errorf("got spans %v, want one", spans(p))
 		}
 		got = append(got, fmt.Sprintf("%s+%s", p.Begin().Sub(day), p.End().Sub(p.Begin())))
-		finish(t, c, s, p, fmt.Sprint(len(got)))
+		finish(t, c, s, p, strconv.Itoa(len(got)))
 	}
 	want := []string{
 		"-72h0m0s+1h0m0s", "-71h0m0s+2h0m0s", "-69h0m0s+4h0m0s", "-65h0m0s+8h0m0s",

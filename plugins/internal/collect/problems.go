@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"sort"
 	"strconv"
@@ -108,9 +109,7 @@ func (p *Problems) Restore(values [][]byte) error {
 		if err := json.Unmarshal(value, &s); err != nil || s.Version != positionVersion {
 			return fmt.Errorf("reading the saved problems %s: they are damaged or of another version; delete this key to have its problems sent again", p.shardKey(i))
 		}
-		for id, k := range s.Problems {
-			p.delivered[id] = k
-		}
+		maps.Copy(p.delivered, s.Problems)
 	}
 	return nil
 }

@@ -2,6 +2,7 @@ package oci
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -171,9 +172,7 @@ func readProfile(path, profile string) (map[string]string, error) {
 	if !found {
 		return nil, bad("the config file %s has no profile [%s] with anything in it: correct auth.profile", path, profile)
 	}
-	for key, value := range own {
-		values[key] = value
-	}
+	maps.Copy(values, own)
 	return values, nil
 }
 

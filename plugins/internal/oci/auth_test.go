@@ -187,7 +187,6 @@ func TestKeyFileThatEverybodyMayReadIsRefused(t *testing.T) {
 	}{
 		{0o600, ""}, {0o400, ""}, {0o640, ""}, {0o644, "run `chmod 600 " + path + "`"}, {0o604, "chmod 600"}, {0o602, "chmod 600"},
 	} {
-		os.Remove(path)
 		write(t, path, pkcs8(t, key(t)), tt.mode)
 		a := goodAuth(t)
 		a.PrivateKey, a.PrivateKeyFile = "", path

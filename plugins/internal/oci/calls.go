@@ -4,9 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"net/url"
 	"sort"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -69,7 +69,7 @@ func (c *Client) Problems(ctx context.Context, q ProblemQuery) (Page, error) {
 		"timeLastDetectedLessThanOrEqualTo":    {q.To.UTC().Format("2006-01-02T15:04:05.000Z")},
 		"sortBy":                               {"timeLastDetected"},
 		"sortOrder":                            {"ASC"},
-		"limit":                                {fmt.Sprint(q.Limit)},
+		"limit":                                {strconv.Itoa(q.Limit)},
 	}
 	return c.page(ctx, call{
 		service: cloudGuardService, operation: opListProblems, region: q.Region, path: "/problems", query: query,

@@ -2,6 +2,7 @@ package oci
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -55,7 +56,7 @@ func client(t *testing.T, opts Options) *Client {
 }
 
 // hour asks for the first hour of what the simulator holds.
-func hour(sim *ocisim.Sim, c *Client) AuditQuery {
+func hour(sim *ocisim.Sim) AuditQuery {
 	first := sim.Truth().Events[0]
 	return AuditQuery{Region: first.Region, Compartment: first.Compartment, Start: first.Processed.Truncate(time.Minute), End: first.Processed.Truncate(time.Minute).Add(time.Hour)}
 }
@@ -86,7 +87,7 @@ func TestSignedCallsAreAccepted(t *testing.T) {
 		if len(compartments) != 6 || deleted != 1 || !root {
 			t.Errorf("got %d compartments, %d deleted, root %v; want 6, 1, true", len(compartments), deleted, root)
 		}
-		page, err := c.AuditEvents(ctx, hour(sim, c))
+		page, err := c.AuditEvents(ctx, hour(sim))
 		if err != nil || page.RequestID == "" || page.Date.IsZero() {
 			t.Errorf("got request %q at %s, %v", page.RequestID, page.Date, err)
 		}
@@ -99,7 +100,7 @@ func TestSignedCallsAreAccepted(t *testing.T) {
 // TestEachMistakeHasItsSentence shows what an operator reads: what, why, and what to do.
 func TestEachMistakeHasItsSentence(t *testing.T) {
 	audit := func(ctx context.Context, sim *ocisim.Sim, c *Client) error {
-		_, err := c.AuditEvents(ctx, hour(sim, c))
+		_, err := c.AuditEvents(ctx, hour(sim))
 		return err
 	}
 	for _, tt := range []struct {
@@ -137,7 +138,7 @@ func TestEachMistakeHasItsSentence(t *testing.T) {
 				if err := audit(ctx, sim, c); err != nil {
 					return err
 				}
-				q := hour(sim, c)
+				q := hour(sim)
 				q.Region = "ap-tokyo-1"
 				_, err := c.AuditEvents(ctx, q)
 				return err
@@ -195,14 +196,18 @@ func TestEachMistakeHasItsSentence(t *testing.T) {
 			kind: NotEnabled, want: []string{"Cloud Guard is not enabled in this tenancy", "enable it", "take oci_cloudguard out"},
 		},
 		{
-			name:   "throttled for good",
-			change: func(sim *ocisim.Sim, _ *Options) { sim.Faults().Add(ocisim.Fault{Effect: ocisim.EffectStatus, Status: 429}) },
-			call:   audit, kind: Throttled, want: []string{"is throttled (429", "lower max_requests_per_second"},
+			name: "throttled for good",
+			change: func(sim *ocisim.Sim, _ *Options) {
+				sim.Faults().Add(ocisim.Fault{Effect: ocisim.EffectStatus, Status: 429})
+			},
+			call: audit, kind: Throttled, want: []string{"is throttled (429", "lower max_requests_per_second"},
 		},
 		{
-			name:   "an outage",
-			change: func(sim *ocisim.Sim, _ *Options) { sim.Faults().Add(ocisim.Fault{Effect: ocisim.EffectStatus, Status: 503}) },
-			call:   audit, kind: Outage, want: []string{"fails at Oracle's side (503", "tried again"},
+			name: "an outage",
+			change: func(sim *ocisim.Sim, _ *Options) {
+				sim.Faults().Add(ocisim.Fault{Effect: ocisim.EffectStatus, Status: 503})
+			},
+			call: audit, kind: Outage, want: []string{"fails at Oracle's side (503", "tried again"},
 		},
 		{
 			name:   "a proxy's page",
@@ -394,7 +399,7 @@ func TestWaitingEndsWithItsContext(t *testing.T) {
 		defer cancel()
 		began := time.Now()
 		_, err := client(t, options(sim)).Regions(ctx)
-		if err != context.DeadlineExceeded || time.Since(began) != 1500*time.Millisecond {
+		if !errors.Is(err, context.DeadlineExceeded) || time.Since(began) != 1500*time.Millisecond {
 			t.Errorf("got %v after %s, want the deadline after 1.5s", err, time.Since(began))
 		}
 	})
@@ -450,7 +455,7 @@ func TestNowIsOraclesTime(t *testing.T) {
 
 func TestRedirectsAreNotFollowed(t *testing.T) {
 	asked := false
-	other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { asked = true }))
+	other := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked = true }))
 	defer other.Close()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, other.URL, http.StatusFound) }))
 	defer server.Close()

@@ -1,7 +1,7 @@
 package oci
 
 import (
-	"crypto/md5" //nolint:gosec // Oracle defines the fingerprint of a key as an MD5 sum.
+	"crypto/md5" // Oracle defines the fingerprint of a key as an MD5 sum
 	"crypto/rsa"
 	"crypto/x509"
 	"encoding/hex"
@@ -79,7 +79,7 @@ func fingerprintOf(key *rsa.PrivateKey) (string, error) {
 	if err != nil {
 		return "", errors.New("the key has no public half")
 	}
-	sum := md5.Sum(der) //nolint:gosec // see above
+	sum := md5.Sum(der)
 	parts := make([]string, len(sum))
 	for i, b := range sum {
 		parts[i] = hex.EncodeToString([]byte{b})
