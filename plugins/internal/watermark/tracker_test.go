@@ -324,6 +324,24 @@ func TestTenancyThatHasEndedStandsWhereItsLastEventWas(t *testing.T) {
 	wantMark(t, "the least of all", r, at(0))
 }
 
+func TestOutageOfATenancyIsNotItsEnd(t *testing.T) {
+	tr := newTracker()
+	s := tr.Register("audit", false)
+	behind, deleted := s.Partition("t1", "behind"), s.Partition("t1", "deleted")
+	behind.Read(at(0))()
+	deleted.Read(at(time.Hour))()
+	tr.Advance(noon)
+	deleted.Retire()
+	tr.Advance(noon)
+	r := tr.Advance(noon.Add(2 * maxHold))
+	if len(r.Incomplete["t1"]) != 1 {
+		t.Fatalf("incomplete: got %v, want the partition that is left", r.Incomplete)
+	}
+	if got, want := r.Tenancies["t1"], at(0).Add(-lateness); got != want {
+		t.Errorf("watermark: got %s, want %s: what was deleted does not speak for what is silent", got, want)
+	}
+}
+
 func TestRetiredPartitionHoldsNoTime(t *testing.T) {
 	tr := newTracker()
 	s := tr.Register("audit", false)
