@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"net/netip"
 	"regexp"
@@ -26,6 +27,11 @@ type function struct {
 	call  func(args []any) any
 	// prepare checks the arguments that are literals, and may give a faster form; nil where nothing can be checked.
 	prepare func(literals []any) (*function, error)
+	// inEnv is called instead of call by a function that reads a table; what follows says of which, by how many keys, and what.
+	inEnv  func(env Env, args []any) any
+	table  string
+	keys   int
+	column string
 }
 
 var functions map[string]*function
@@ -35,6 +41,10 @@ func init() {
 		"lower":       {least: 1, most: 1, usage: "lower(text), in lower case", call: onText(strings.ToLower)},
 		"upper":       {least: 1, most: 1, usage: "upper(text), in upper case", call: onText(strings.ToUpper)},
 		"trim":        {least: 1, most: 1, usage: "trim(text), without blanks around it", call: onText(strings.TrimSpace)},
+		"ltrim":       {least: 1, most: 1, usage: "ltrim(text), without blanks before it", call: onText(trimLeft)},
+		"rtrim":       {least: 1, most: 1, usage: "rtrim(text), without blanks behind it", call: onText(trimRight)},
+		"between":     {least: 3, most: 3, usage: "between(value, least, most), both included: numbers, IP addresses or texts", call: between},
+		"int":         {least: 1, most: 1, usage: "int(text or number), without its fraction; null where the text is no number", call: whole},
 		"len":         {least: 1, most: 1, usage: "len(text or list), the number of characters or elements", call: length},
 		"substr":      {least: 2, most: 3, usage: "substr(text, start, length), start from 0", call: substring},
 		"replace":     {least: 3, most: 3, usage: "replace(text, old, new), each old by new", call: replaceText},
@@ -58,6 +68,7 @@ func init() {
 		"string":      {least: 1, most: 1, usage: "string(value), as a title shows it", call: func(args []any) any { return Text(args[0]) }},
 		"tuple":       {least: 1, most: many, usage: "tuple(value, value, ...), several values as one, to count them together: distinct(tuple(a, b))", call: func(args []any) any { return encoded(args) }},
 	}
+	maps.Copy(functions, lookups())
 }
 
 // Functions gives the names of all functions, sorted.

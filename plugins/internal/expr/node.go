@@ -328,9 +328,10 @@ func (n *negateNode) children() []node    { return []node{n.of} }
 func (*negateNode) with(kids []node) node { return &negateNode{of: kids[0]} }
 
 type callNode struct {
-	name string
-	fn   *function
-	args []node
+	name   string
+	fn     *function
+	args   []node
+	offset int
 }
 
 func (n *callNode) eval(env Env) any {
@@ -341,6 +342,9 @@ func (n *callNode) eval(env Env) any {
 			return nil
 		}
 	}
+	if n.fn.inEnv != nil {
+		return event.Normal(n.fn.inEnv(env, args))
+	}
 	return event.Normal(n.fn.call(args))
 }
 
@@ -350,9 +354,11 @@ func (n *callNode) write(b *strings.Builder) {
 	writeArgs(b, n.args)
 	b.WriteByte(')')
 }
-func (*callNode) level() int              { return levelPrimary }
-func (n *callNode) children() []node      { return n.args }
-func (n *callNode) with(kids []node) node { return &callNode{name: n.name, fn: n.fn, args: kids} }
+func (*callNode) level() int         { return levelPrimary }
+func (n *callNode) children() []node { return n.args }
+func (n *callNode) with(kids []node) node {
+	return &callNode{name: n.name, fn: n.fn, args: kids, offset: n.offset}
+}
 
 type aggregateNode struct {
 	agg    *Aggregate

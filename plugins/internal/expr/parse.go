@@ -343,7 +343,7 @@ func (p *parser) function(t token) (node, error) {
 	if len(args) < fn.least || len(args) > fn.most {
 		return nil, errorAt(t.offset, "%s takes %s, not %d: %s", name, arguments(fn.least, fn.most), len(args), fn.usage)
 	}
-	call := &callNode{name: name, fn: fn, args: args}
+	call := &callNode{name: name, fn: fn, args: args, offset: t.offset}
 	if fn.prepare == nil {
 		return call, nil
 	}

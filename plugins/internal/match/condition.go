@@ -225,6 +225,9 @@ func empty(v any) bool {
 }
 
 func compileTest(r *rule.Test) (condition, error) {
+	if r.Op == rule.OpKeyword {
+		return keyword{glob: r.Glob}, nil
+	}
 	t := &test{path: r.Field, name: r.Field.String(), raw: r.Field[0] == "raw", weight: 1}
 	switch r.Op {
 	case rule.OpNull:
@@ -260,6 +263,9 @@ func compileTest(r *rule.Test) (condition, error) {
 		t.compare = func(v any, c *subject) bool { return c.lists[r.List].holds(v, r.Cased) }
 	default:
 		return nil, fmt.Errorf("%s: comparison %d is not known", r.Pos, r.Op)
+	}
+	if r.Part != "" {
+		t.ofPart(r.Part)
 	}
 	return t, nil
 }

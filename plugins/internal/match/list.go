@@ -18,8 +18,13 @@ const (
 	maxListGlobs   = 10_000
 )
 
-// List is a set of values that rules name by `|expand: '%name%'`. The zero List holds nothing. It never changes.
-type List struct{ entries *entries }
+// List is a set of values that rules name by `|expand: '%name%'`, and, where it was read from CSV, a table that they read
+// by `lookup("name", key, "column")`. The zero List holds nothing. It never changes.
+type List struct {
+	entries *entries
+	// table is set for a list that was read from CSV.
+	table *table
+}
 
 type entries struct {
 	count    int
@@ -32,9 +37,13 @@ type entries struct {
 
 // ParseList reads a list file: one value a line, with the wildcards of rules; a network such as 10.0.0.0/8 holds its addresses.
 // Empty lines and what follows a # at the start of a line or after a blank are left out.
+// A file whose name ends in .csv is a table: its first row names the columns, and its first column is the list.
 func ParseList(file string, data []byte) (List, error) {
 	if len(data) > maxListBytes {
 		return List{}, fmt.Errorf("reading list %s: it is larger than %d bytes", file, maxListBytes)
+	}
+	if isTable(file) {
+		return parseTable(file, data)
 	}
 	data = bytes.TrimPrefix(data, []byte("\xef\xbb\xbf"))
 	var values []string

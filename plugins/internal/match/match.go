@@ -190,7 +190,7 @@ func (s *Set) MatchIncident(ruleID string, ev *event.Event, dst []Hit) []Hit {
 // try appends the hits of one pattern, unless it has been found already.
 func (s *Set) try(number int, c *subject, dst []Hit, start int) []Hit {
 	p := &s.patterns[number]
-	if !p.condition.holds(c) || p.where != nil && !p.where.Holds(fields{c.ev}) {
+	if !p.condition.holds(c) || p.where != nil && !p.where.Holds(fields{c}) {
 		return dst
 	}
 	for i := range dst[start:] {
@@ -203,18 +203,18 @@ func (s *Set) try(number int, c *subject, dst []Hit, start int) []Hit {
 			return dst
 		}
 	}
-	return s.hits(p, c.ev, dst)
+	return s.hits(p, c, dst)
 }
 
 // hits appends one hit for each key of the event.
-func (s *Set) hits(p *pattern, ev *event.Event, dst []Hit) []Hit {
+func (s *Set) hits(p *pattern, c *subject, dst []Hit) []Hit {
 	captures := make([]any, len(p.captures))
 	for i, e := range p.captures {
-		captures[i] = e.Eval(fields{ev})
+		captures[i] = e.Eval(fields{c})
 	}
 	keys := [][]any{make([]any, 0, len(p.keys))}
 	for i := range p.keys {
-		values := elements(p.component(i, ev))
+		values := elements(p.component(i, c))
 		if len(values) == 1 {
 			for j := range keys {
 				keys[j] = append(keys[j], values[0])
@@ -244,17 +244,17 @@ func (s *Set) hits(p *pattern, ev *event.Event, dst []Hit) []Hit {
 }
 
 // component gives the value of one component of the key: the first of its alternatives that is not null.
-func (p *pattern) component(i int, ev *event.Event) any {
+func (p *pattern) component(i int, c *subject) any {
 	if p.paths[i] != nil {
 		for _, path := range p.paths[i] {
-			if v := ev.Lookup(path); !empty(v) {
+			if v := c.ev.Lookup(path); !empty(v) {
 				return v
 			}
 		}
 		return nil
 	}
 	for _, e := range p.keys[i].From {
-		if v := e.Eval(fields{ev}); !empty(v) {
+		if v := e.Eval(fields{c}); !empty(v) {
 			return v
 		}
 	}
@@ -295,11 +295,16 @@ func before(a, b *Hit) bool {
 	return a.Rule < b.Rule || a.Rule == b.Rule && a.Pattern < b.Pattern
 }
 
-// fields gives expressions the values of one event. It is one word, so that it becomes an expr.Env without an allocation.
-type fields struct{ ev *event.Event }
+// fields gives expressions the values of one event and the rows of tables. It is one word, so that it becomes an expr.Env without an allocation.
+type fields struct{ *subject }
 
 // Field gives the value of a field of the event.
 func (f fields) Field(ref expr.Ref) any { return f.ev.Lookup(ref.Path) }
 
 // Aggregate gives null: one event has no aggregates, and package rule lets none stand where only one event is known.
 func (f fields) Aggregate(*expr.Aggregate) any { return nil }
+
+// Row gives a value of a lookup table as it is now: what a rule keeps of it is what stood there when the event came.
+func (f fields) Row(name string, keys []any, column string) (value any, found bool) {
+	return f.lists[name].Row(keys, column)
+}

@@ -40,7 +40,7 @@ func together(parts []rule.Condition) []rule.Condition {
 
 func comparedWithValue(c rule.Condition) (field string, ok bool) {
 	t, ok := c.(*rule.Test)
-	if !ok || t.Op != rule.OpEqual || t.Cased {
+	if !ok || t.Op != rule.OpEqual || t.Cased || t.Part != "" {
 		return "", false
 	}
 	return t.Field.String(), true

@@ -61,7 +61,7 @@ func positives(when Node, patterns int) []bool {
 	return positive
 }
 
-// Lists gives the names of the lists that the rule's conditions use, sorted.
+// Lists gives the names of the lists that the rule's conditions use and of the tables that its expressions read, sorted.
 func (r *Rule) Lists() []string {
 	var names []string
 	note := func(t *Test) {
@@ -74,6 +74,9 @@ func (r *Rule) Lists() []string {
 	}
 	for _, e := range r.Exceptions {
 		eachTest(e.Match, note)
+	}
+	for _, use := range r.Tables() {
+		names = append(names, use.Table)
 	}
 	slices.Sort(names)
 	return slices.Compact(names)
@@ -197,6 +200,9 @@ func writeCondition(b *strings.Builder, c Condition) {
 		fmt.Fprintf(b, "%q %d %#v %t %t %q %q %s", c.Field, c.Op, c.Value, c.Cased, c.Want, c.Other, c.List, c.Prefix)
 		if c.Regexp != nil {
 			fmt.Fprintf(b, " %q", c.Regexp)
+		}
+		if c.Part != "" {
+			fmt.Fprintf(b, " part %s", c.Part)
 		}
 	}
 }

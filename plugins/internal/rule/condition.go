@@ -22,8 +22,11 @@ type None struct{ Of Condition }
 // Test compares one field. A null field passes no test but OpNull and OpExists.
 // An array passes when one of its elements does.
 type Test struct {
+	// Field is nil for OpKeyword.
 	Field event.Path
 	Op    Op
+	// Part is set where not the field's time is compared but a part of it, in UTC: minute, hour, day, week, month or year.
+	Part string
 	// Value is what is compared with: string (OpEqual, OpContains, OpPrefix, OpSuffix, OpLess ...),
 	// int64, float64, bool; nil for OpNull, OpExists, OpField, OpRegexp, OpCIDR, OpList.
 	Value any
@@ -64,6 +67,8 @@ const (
 	OpExists
 	OpField
 	OpList
+	// OpKeyword passes where any text of the record, or of the document where there is no record, passes Glob.
+	OpKeyword
 )
 
 func (All) condition()   {}

@@ -32,7 +32,7 @@ func (r *reading) groups() {
 	firstName := ""
 	for i, s := range r.sources {
 		g := common
-		if e, ok := s.at["group_by"]; ok && r.named {
+		if e, ok := s.at["group_by"]; ok && (r.named || i > 0) {
 			g = r.grouping(e.value)
 		}
 		if g == nil {

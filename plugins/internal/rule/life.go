@@ -55,6 +55,9 @@ func (r *reading) closing(names []string) {
 		node, p, err := parseWhen(text, names)
 		if err != nil {
 			r.expressionError(n, 0, err)
+			for i := range names { // each may be the one that was meant
+				r.closers = append(r.closers, i)
+			}
 			return
 		}
 		r.Incident.CloseOn, r.closers = node, p.used

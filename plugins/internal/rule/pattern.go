@@ -168,12 +168,12 @@ func (r *reading) windows() {
 	if r.Window == 0 && r.at["window"].value == nil {
 		_, single := r.When.(*Ref)
 		switch {
+		case r.Incident.CloseOn != nil && r.needsWindow(r.Incident.CloseOn):
+			r.errorf(r.node, "the rule has no `window`, and close_on counts over one: write `window: 10m`")
 		case single && r.Patterns[0].Having == nil:
 			r.Window = instant
 		case !r.whenBroken && r.needsWindow(r.When):
 			r.errorf(r.node, "the rule has no `window`: write `window: 10m`, or give each step of `then` its own `within`")
-		case r.Incident.CloseOn != nil && r.needsWindow(r.Incident.CloseOn):
-			r.errorf(r.node, "the rule has no `window`, and close_on counts over one: write `window: 10m`")
 		}
 	}
 	bound := func(n Node) {

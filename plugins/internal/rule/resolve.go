@@ -128,6 +128,14 @@ type context struct {
 // start is the byte of n's text at which the expression begins.
 func (r *reading) inContext(n *yaml.Node, start int, e *expr.Expr, c context) *expr.Expr {
 	failed := false
+	if c.keys && len(e.Lookups()) > 0 {
+		over, err := e.OverEvents()
+		if err != nil {
+			r.expressionError(n, start, err)
+			return nil
+		}
+		e = over
+	}
 	fail := func(offset int, format string, args ...any) {
 		failed = true
 		r.errorAt(r.within(n, start+offset), format, args...)
@@ -156,6 +164,12 @@ func (r *reading) inContext(n *yaml.Node, start int, e *expr.Expr, c context) *e
 	}
 	if failed {
 		return nil
+	}
+	if c.keys && len(out.Lookups()) > 0 { // a name of `let` may read a table
+		if out, err = out.OverEvents(); err != nil {
+			r.errorf(n, "%v", err)
+			return nil
+		}
 	}
 	return out
 }
@@ -350,6 +364,10 @@ func (r *reading) where(pattern int) {
 		}
 		if len(others) == 0 {
 			own = append(own, part)
+			continue
+		}
+		if used := part.Lookups(); len(used) > 0 {
+			r.errorf(e.value, "%s cannot be compared with another pattern's field: tables are read for one event", used[0])
 			continue
 		}
 		join = append(join, part)

@@ -19,7 +19,7 @@ func JSONSchema() []byte {
 	condition := map[string]any{"oneOf": []any{ofType("string"), listOf(ofType("string"))}}
 	schema["$defs"] = map[string]any{
 		"duration":   map[string]any{"type": "string", "pattern": `^([0-9.]+(ms|s|m|h|d|w))+$`},
-		"selection":  map[string]any{"oneOf": []any{one, listOf(one)}},
+		"selection":  map[string]any{"oneOf": []any{one, ofType("string"), listOf(map[string]any{"oneOf": []any{one, ofType("string"), ofType("number")}})}},
 		"detection":  map[string]any{"type": "object", "required": []string{"condition"}, "properties": map[string]any{"condition": condition}, "additionalProperties": reference("selection")},
 		"bindings":   map[string]any{"type": "object", "additionalProperties": map[string]any{"type": []string{"string", "number", "boolean"}}},
 		"group_by":   map[string]any{"oneOf": []any{listOf(ofType("string")), map[string]any{"type": "object", "additionalProperties": field}}},

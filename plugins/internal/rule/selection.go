@@ -26,8 +26,11 @@ const (
 // modifiers of Sigma that are known.
 var modifiers = []string{
 	"contains", "startswith", "endswith", "all", "re", "i", "m", "s", "cased", "cidr", "lt", "lte", "gt", "gte", "exists", "expand", "fieldref",
-	"base64", "base64offset", "wide", "utf16", "utf16le", "utf16be", "windash",
+	"base64", "base64offset", "wide", "utf16", "utf16le", "utf16be", "windash", "neq", "minute", "hour", "day", "week", "month", "year",
 }
+
+// timeParts are the modifiers that compare a part of a time.
+var timeParts = []string{"minute", "hour", "day", "week", "month", "year"}
 
 // selection reads a Sigma selection: a mapping is AND, a list of mappings OR.
 func (d *document) selection(n *yaml.Node, what string) Condition {
@@ -54,7 +57,9 @@ func (d *document) selection(n *yaml.Node, what string) Condition {
 		some := make(Any, 0, len(n.Content))
 		for _, item := range n.Content {
 			if item.Kind == yaml.ScalarNode {
-				d.errorf(item, "a word without a field cannot be searched for: write `field|contains: %s`", shorten(item.Value))
+				if k := d.keyword(item); k != nil {
+					some = append(some, k)
+				}
 				continue
 			}
 			some = append(some, d.selection(item, what))
@@ -64,6 +69,12 @@ func (d *document) selection(n *yaml.Node, what string) Condition {
 		}
 		return some
 	default:
+		if n.Kind == yaml.ScalarNode && n.Tag != "!!null" && n.Value != "" && strings.HasPrefix(what, "selection ") {
+			if k := d.keyword(n); k != nil {
+				return k
+			}
+			return Any{}
+		}
 		d.errorf(n, "%s is a mapping of fields to values, or a list of such mappings, not %s", what, kindOf(n))
 		return Any{}
 	}
@@ -74,12 +85,17 @@ type comparison struct {
 	field event.Path
 	key   *yaml.Node
 	// one is the modifier that says how to compare, "" for equality.
-	one   string
+	one string
+	// part is the modifier that compares a part of a time, "" for the whole value.
+	part  string
 	flags map[string]bool
 }
 
 func (d *document) comparison(e entry) Condition {
 	field, rest := splitField(e.name)
+	if field == "" && rest == "all" {
+		return d.keywords(e)
+	}
 	path, err := event.ParsePath(strings.TrimSpace(field))
 	if err != nil {
 		d.errorf(e.key, "%v", err)
@@ -111,6 +127,8 @@ func (d *document) comparison(e entry) Condition {
 		return nil
 	case len(parts) == 0:
 		return nil
+	case c.flags["neq"]:
+		return None{Of: Any(parts)}
 	case len(parts) == 1:
 		return parts[0]
 	case c.flags["all"]:
@@ -146,8 +164,15 @@ func (d *document) modifiers(c *comparison, rest string, offset int) bool {
 			return false
 		}
 		switch m {
-		case "all", "i", "m", "s", "cased", "base64", "base64offset", "wide", "utf16", "utf16le", "utf16be", "windash":
+		case "all", "i", "m", "s", "cased", "base64", "base64offset", "wide", "utf16", "utf16le", "utf16be", "windash", "neq":
 			c.flags[m] = true
+			continue
+		case "minute", "hour", "day", "week", "month", "year":
+			if c.part != "" {
+				d.errorAt(at, "%q and %q cannot stand together", c.part, m)
+				return false
+			}
+			c.part = m
 			continue
 		}
 		if c.one != "" {
@@ -167,6 +192,8 @@ func (d *document) together(c *comparison) bool {
 		}
 		fits := true
 		switch m {
+		case "neq":
+			fits = c.one != "exists" && !c.flags["all"]
 		case "i", "m", "s":
 			fits = c.one == "re"
 		case "cased":
@@ -179,9 +206,16 @@ func (d *document) together(c *comparison) bool {
 			if c.one != "" {
 				with = "with \"" + c.one + "\""
 			}
+			if m == "neq" && c.flags["all"] {
+				with = "with \"all\": it means none of the values"
+			}
 			d.errorf(c.key, "the modifier %q cannot stand %s", m, with)
 			return false
 		}
+	}
+	if numeric := c.one == "" || c.one == "lt" || c.one == "lte" || c.one == "gt" || c.one == "gte"; c.part != "" && !numeric {
+		d.errorf(c.key, "the modifier %q gives a number, and cannot stand with %q", c.part, c.one)
+		return false
 	}
 	return true
 }
@@ -209,7 +243,11 @@ func (d *document) value(c *comparison, n *yaml.Node) Condition {
 	if !ok {
 		return nil
 	}
-	t := &Test{Field: c.field, Cased: c.flags["cased"], Pos: d.position(n)}
+	t := &Test{Field: c.field, Cased: c.flags["cased"], Part: c.part, Pos: d.position(n)}
+	if _, isWhole := v.(int64); c.part != "" && !isWhole {
+		d.errorf(n, "`|%s` compares with a whole number, not %s", c.part, kindOf(n))
+		return nil
+	}
 	switch c.one {
 	case "":
 		return d.equality(c, t, v, n)
