@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"testing"
 
 	"benthos-oci/plugins/internal/event"
@@ -16,7 +17,7 @@ func BenchmarkHotKey(b *testing.B) {
 		for _, held := range []int{10, 1000, 10_000} {
 			for _, store := range []string{"memory", "store"} {
 				b.Run(fmt.Sprintf("%s/window=%d/%s", having, held, store), func(b *testing.B) {
-					hotKey(b, "window: "+fmt.Sprint(held)+"s\nmatch: {unmapped.p: a}\nhaving: "+having, store == "store")
+					hotKey(b, "window: "+strconv.Itoa(held)+"s\nmatch: {unmapped.p: a}\nhaving: "+having, store == "store")
 				})
 			}
 		}
@@ -82,7 +83,7 @@ func hotKey(b *testing.B, text string, durable bool) {
 // BenchmarkKeys counts events spread over many keys.
 func BenchmarkKeys(b *testing.B) {
 	for _, keys := range []int{100, 10_000} {
-		b.Run(fmt.Sprint(keys), func(b *testing.B) {
+		b.Run(strconv.Itoa(keys), func(b *testing.B) {
 			e, err := New(context.Background(), Options{
 				Rules: []*rule.Rule{parseRule(b, "window: 120s\nmatch: {unmapped.p: a}\nhaving: count() >= 5")}, Emit: EmitOptions{Create: true},
 			})
@@ -120,7 +121,7 @@ func TestEventsThatMatchNothingCostNothing(t *testing.T) {
 	allocs := func(size int) float64 {
 		batch := make([]*event.Event, size)
 		for i := range batch {
-			batch[i] = eventOf(t, []string{"0s", fmt.Sprint(i), "z", "x"})
+			batch[i] = eventOf(t, []string{"0s", strconv.Itoa(i), "z", "x"})
 		}
 		return testing.AllocsPerRun(20, func() {
 			if _, err := e.Observe(context.Background(), batch); err != nil {

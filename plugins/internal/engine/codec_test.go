@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"testing"
 	"time"
 
@@ -40,7 +41,7 @@ func filled(t testing.TB, entries int) (*plan, *testStore) {
 
 func TestRecordSurvivesEncoding(t *testing.T) {
 	for _, entries := range []int{1, 10, chunkSize - 1, chunkSize, 3*chunkSize + 5} {
-		t.Run(fmt.Sprint(entries), func(t *testing.T) {
+		t.Run(strconv.Itoa(entries), func(t *testing.T) {
 			p, store := filled(t, entries)
 			e, err := New(context.Background(), Options{Rules: []*rule.Rule{p.rule}, Store: store, Emit: EmitOptions{Create: true}})
 			if err != nil {

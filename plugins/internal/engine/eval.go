@@ -42,10 +42,11 @@ func (j *judge) sat(n *cond, iv window.Interval, exact bool, k func() bool) bool
 		return j.and(n, 0, iv, k)
 	case kindThen:
 		return j.then(n, 0, iv, 0, k)
-	}
-	for _, kid := range n.kids {
-		if j.sat(kid, iv, exact, k) {
-			return true
+	case kindOr:
+		for _, kid := range n.kids {
+			if j.sat(kid, iv, exact, k) {
+				return true
+			}
 		}
 	}
 	return false

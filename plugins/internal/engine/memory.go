@@ -53,34 +53,33 @@ func valueBytes(v any) int64 {
 
 // memory counts what the records take, and for each rule without a store the latest event time that was lost.
 type memory struct {
-	mu     sync.Mutex // guards all below
-	total  int64
-	counts map[string]int64 // by record
-	rules  map[string]int64 // by plan
-	lost   map[string]int64 // by plan
+	mu      sync.Mutex // guards all below, and what records say is counted of them
+	total   int64
+	records int
+	rules   map[string]int64 // by plan
+	lost    map[string]int64 // by plan
 }
 
-func newMemory() *memory {
-	return &memory{counts: map[string]int64{}, rules: map[string]int64{}, lost: map[string]int64{}}
-}
+func newMemory() *memory { return &memory{rules: map[string]int64{}, lost: map[string]int64{}} }
 
 // change takes notice of a record's size.
 func (m *memory) change(r *record) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	delta := r.bytes - m.counts[r.id]
-	m.counts[r.id] = r.bytes
-	m.total += delta
-	m.rules[r.plan.key] += delta
+	if r.counted == 0 {
+		m.records++
+	}
+	m.total += r.bytes - r.counted
+	m.rules[r.plan.key] += r.bytes - r.counted
+	r.counted = r.bytes
 }
 
 func (m *memory) drop(r *record, lost bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	n := m.counts[r.id]
-	delete(m.counts, r.id)
-	m.total -= n
-	if m.rules[r.plan.key] -= n; m.rules[r.plan.key] == 0 {
+	m.records--
+	m.total -= r.counted
+	if m.rules[r.plan.key] -= r.counted; m.rules[r.plan.key] == 0 {
 		delete(m.rules, r.plan.key)
 	}
 	if lost {
@@ -103,7 +102,7 @@ func (m *memory) lostUntil(p *plan) int64 {
 func (m *memory) stats() (records int, bytes int64) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return len(m.counts), m.total
+	return m.records, m.total
 }
 
 // victim is a record that could leave memory.

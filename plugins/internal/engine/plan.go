@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math/bits"
+	"slices"
 	"time"
 
 	"benthos-oci/plugins/internal/event"
@@ -228,11 +229,11 @@ func (n *cond) possible(patterns uint64) bool {
 				return false
 			}
 		}
-		return true
-	}
-	for _, kid := range n.kids {
-		if !kid.possible(patterns) {
-			return false
+	case kindAnd:
+		for _, kid := range n.kids {
+			if !kid.possible(patterns) {
+				return false
+			}
 		}
 	}
 	return true
@@ -346,7 +347,7 @@ func (p *plan) compileAnd(n *rule.And) (*cond, error) {
 		}
 		others = append(others, kid)
 	}
-	c.kids = append(sources, others...)
+	c.kids = slices.Concat(sources, others)
 	if len(c.kids) == 0 {
 		return nil, fmt.Errorf("a `not` has nothing positive beside it: %w", errPlan)
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -97,7 +98,7 @@ func shape(t *rapid.T) string {
 	for _, name := range []string{"{W}", "{D}", "{E}"} {
 		text = strings.ReplaceAll(text, name, fmt.Sprintf("%ds", rapid.IntRange(1, 10).Draw(t, name)))
 	}
-	text = strings.ReplaceAll(text, "{N}", fmt.Sprint(n))
+	text = strings.ReplaceAll(text, "{N}", strconv.Itoa(n))
 	per := rapid.SampledFrom([]string{"5s", "20s", "24h"}).Draw(t, "per")
 	return text + "\nincident: {title: t, per: " + per + "}"
 }
@@ -317,7 +318,7 @@ func (p *player) observe(batch []*event.Event) {
 func (p *player) tick(final bool) {
 	p.ticks++
 	tick := watermark.Tick{
-		Number: fmt.Sprint(p.ticks), Boot: fmt.Sprint(p.boot), Acked: p.acked,
+		Number: strconv.Itoa(p.ticks), Boot: strconv.Itoa(p.boot), Acked: p.acked,
 		Tenancies: map[string]event.Time{"t1": p.mark}, All: p.mark, Final: final,
 	}
 	p.acked = nil
@@ -329,7 +330,7 @@ func (p *player) tick(final bool) {
 	for err != nil {
 		if rapid.Bool().Draw(p.rt, "die") {
 			p.start()
-			tick.Boot = fmt.Sprint(p.boot)
+			tick.Boot = strconv.Itoa(p.boot)
 		}
 		list, err = p.e.Advance(context.Background(), tick)
 	}

@@ -35,7 +35,8 @@ type record struct {
 	dirty  bool
 	// unsaved says that a save went wrong: the row on disk is older than what is here.
 	unsaved bool
-	bytes   int64
+	// bytes is what it takes in memory, counted what memory knows of that.
+	bytes, counted int64
 	// touched is the largest event time seen, for eviction.
 	touched int64
 }

@@ -97,11 +97,11 @@ func (r *record) feasible(j *judge, n *cond, iv window.Interval) bool {
 				return false
 			}
 		}
-		return true
-	}
-	for _, kid := range n.kids {
-		if !r.feasible(j, kid, iv) {
-			return false
+	case kindAnd:
+		for _, kid := range n.kids {
+			if !r.feasible(j, kid, iv) {
+				return false
+			}
 		}
 	}
 	return true

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"strconv"
 	"sync"
 	"testing"
 
@@ -90,7 +91,7 @@ func feed(t *testing.T, rules []*rule.Rule, history []seen, threads, size int) m
 	}
 	out := &ledger{latest: map[string]*incident.Incident{}}
 	tick := func(n int, mark event.Time, final bool) {
-		tick := watermark.Tick{Number: fmt.Sprint(n), Boot: "b", Tenancies: map[string]event.Time{"t1": mark}, All: mark, Final: final}
+		tick := watermark.Tick{Number: strconv.Itoa(n), Boot: "b", Tenancies: map[string]event.Time{"t1": mark}, All: mark, Final: final}
 		list, err := e.Advance(ctx, tick)
 		for err != nil {
 			list, err = e.Advance(ctx, tick)

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -322,6 +323,8 @@ func parseRule(t testing.TB, text string) *rule.Rule {
 	return rules[0]
 }
 
+var errDown = errors.New("the store is down")
+
 // testStore keeps rows in memory and fails when it is told to.
 type testStore struct {
 	rows    map[string][]byte
@@ -336,7 +339,7 @@ func newStore() *testStore { return &testStore{rows: map[string][]byte{}} }
 func (s *testStore) Load(_ context.Context, keys []string) ([][]byte, error) {
 	if s.failing == "load" {
 		s.failing = ""
-		return nil, fmt.Errorf("the store is down")
+		return nil, errDown
 	}
 	values := make([][]byte, len(keys))
 	for i, k := range keys {
@@ -348,13 +351,13 @@ func (s *testStore) Load(_ context.Context, keys []string) ([][]byte, error) {
 func (s *testStore) Save(_ context.Context, changes []Change) (err error) {
 	if s.failing == "save" {
 		s.failing = ""
-		return fmt.Errorf("the store is down")
+		return errDown
 	}
 	if s.failing == "part" {
 		// A store without transactions stops somewhere on the way.
 		s.failing = ""
 		changes = changes[:s.part%(len(changes)+1)]
-		defer func() { err = fmt.Errorf("the store is down") }()
+		defer func() { err = errDown }()
 	}
 	s.saves++
 	for _, c := range changes {

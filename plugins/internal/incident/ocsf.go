@@ -109,8 +109,9 @@ func (inc *Incident) time() event.Time {
 		return inc.Fired
 	case Close:
 		return max(inc.Slot.Add(inc.Per), inc.Fired, inc.Last)
+	default:
+		return max(inc.Fired, inc.Last)
 	}
-	return max(inc.Fired, inc.Last)
 }
 
 // status is that of an analyst's work, which has not begun: what closes is the slot, not the case.

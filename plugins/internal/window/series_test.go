@@ -1,8 +1,8 @@
 package window
 
 import (
-	"fmt"
 	"slices"
+	"strconv"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -30,7 +30,7 @@ func TestInsertCountsAnIDOnce(t *testing.T) {
 	for _, others := range []int{0, 2 * indexFrom} {
 		s := New(2)
 		for i := range others {
-			s.Insert(Entry{ID: fmt.Sprint("other", i), Time: int64(i), Patterns: 1})
+			s.Insert(Entry{ID: "other" + strconv.Itoa(i), Time: int64(i), Patterns: 1})
 		}
 		first, _ := s.Insert(Entry{ID: "e", Time: 5, Patterns: 1, Values: [][]any{{"a"}}})
 		again, grown := s.Insert(Entry{ID: "e", Time: 9, Patterns: 1})
@@ -53,7 +53,7 @@ func TestInsertCountsAnIDOnce(t *testing.T) {
 func TestPruneTakesWhatIsNotLaterThanTheTime(t *testing.T) {
 	s := New(1)
 	for i := range 40 {
-		s.Insert(Entry{ID: fmt.Sprint(i), Time: int64(i), Patterns: 1})
+		s.Insert(Entry{ID: strconv.Itoa(i), Time: int64(i), Patterns: 1})
 	}
 	gone := s.Prune(9)
 	if len(gone) != 10 || s.Len() != 30 || s.All()[0].Time != 10 {
@@ -74,7 +74,7 @@ func TestCountAndSelectAgreeWithHas(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		s := New(2)
 		for i := range rapid.IntRange(0, 20).Draw(t, "entries") {
-			s.Insert(Entry{ID: fmt.Sprint(i), Time: int64(rapid.IntRange(0, 6).Draw(t, "time")), Patterns: uint64(rapid.IntRange(1, 3).Draw(t, "patterns"))})
+			s.Insert(Entry{ID: strconv.Itoa(i), Time: int64(rapid.IntRange(0, 6).Draw(t, "time")), Patterns: uint64(rapid.IntRange(1, 3).Draw(t, "patterns"))})
 		}
 		iv := Interval{
 			After: int64(rapid.IntRange(-1, 6).Draw(t, "after")), To: int64(rapid.IntRange(-1, 7).Draw(t, "to")),
@@ -125,7 +125,7 @@ func TestSlideAgreesWithCounting(t *testing.T) {
 				if at <= pruned {
 					continue
 				}
-				e, _ := s.Insert(Entry{ID: fmt.Sprint(i), Time: at, Patterns: 1, Values: [][]any{{rapid.IntRange(0, 3).Draw(t, "value")}}})
+				e, _ := s.Insert(Entry{ID: strconv.Itoa(i), Time: at, Patterns: 1, Values: [][]any{{rapid.IntRange(0, 3).Draw(t, "value")}}})
 				l.Inserted(e)
 			default:
 				to := int64(rapid.IntRange(0, 45).Draw(t, "to"))
