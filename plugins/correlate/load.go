@@ -9,6 +9,7 @@ import (
 
 	"github.com/redpanda-data/benthos/v4/public/service"
 
+	"benthos-oci/plugins/internal/match"
 	"benthos-oci/plugins/internal/rule"
 	"benthos-oci/rules"
 )
@@ -50,10 +51,14 @@ func load(c config, res *service.Resources) (ruleSet, error) {
 	if len(problems.Errors()) == 0 {
 		set.rules, p = rule.Apply(set.rules, overrides...)
 		problems = append(problems, p...)
+		_, p = rule.NewChain(set.rules)
+		problems = append(problems, p...)
 	}
 	problems = once(append(problems, missingLists(set.rules, c.lists)...))
 	if set.lists, err = newLists(c.lists, res); err != nil {
 		errs = append(errs, err)
+	} else {
+		problems = append(problems, match.CheckTables(set.rules, set.lists.current())...)
 	}
 	for _, w := range problems.Warnings() {
 		res.Logger().Warn(w.String())

@@ -86,7 +86,7 @@ func spec() *service.ConfigSpec {
 				Default([]any{}).
 				Example([]any{"./overrides.yaml"}),
 			service.NewStringMapField(fieldLists).
-				Description("Lists that rules name as `%name%`: a name, and a file with one value a line. A list is read again when its file has changed.").
+				Description("Lists that rules name as `%name%`: a name, and a file with one value a line. A file whose name ends in .csv is a table, which rules read by `lookup`: its first row names the columns, its first column is the list. A list is read again when its file has changed.").
 				Default(map[string]any{}).
 				Example(map[string]any{"oci_admins": "./lists/oci_admins.txt"}),
 			service.NewBloblangField(fieldEventMapping).

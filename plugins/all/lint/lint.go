@@ -97,7 +97,7 @@ func Files(paths []string, o Options) []Report {
 		rules = append(rules, read...)
 	}
 	o.Known = known(o.Known, rules)
-	twice := ofProblems(rule.Duplicates(rules))
+	twice := ofProblems(append(rule.Duplicates(rules), rule.Cycles(o.Known)...))
 	for i, path := range paths {
 		if contents[i] == nil {
 			continue

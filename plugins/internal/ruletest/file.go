@@ -39,7 +39,9 @@ type File struct {
 	Start   event.Time
 	// Lists are the lists that the rule asks for by `|expand`.
 	Lists map[string][]string
-	Cases []Case
+	// Tables are the lookup tables that the rule reads, as comma-separated values.
+	Tables map[string]string
+	Cases  []Case
 }
 
 // Case is one history and what must come out of it.

@@ -60,6 +60,7 @@ func (p *parser) top(n *yaml.Node) {
 		"rule":   func(v *yaml.Node) { id = v; p.file.Rule = p.text(v, "rule"); p.file.RulePos = p.at(v) },
 		"start":  p.start,
 		"lists":  p.lists,
+		"tables": p.tables,
 		"events": func(v *yaml.Node) { events = v },
 		"cases":  func(v *yaml.Node) { cases = v },
 	})
@@ -111,6 +112,17 @@ func (p *parser) lists(n *yaml.Node) {
 		p.items(value, "list "+key.Value, func(item *yaml.Node) {
 			p.file.Lists[key.Value] = append(p.file.Lists[key.Value], p.text(item, "a value of list "+key.Value))
 		})
+	})
+}
+
+func (p *parser) tables(n *yaml.Node) {
+	if n.Kind != yaml.MappingNode {
+		p.problem(n, "tables must map the name of each table to its rows, as a text of comma-separated values")
+		return
+	}
+	p.file.Tables = map[string]string{}
+	p.pairs(n, func(key, value *yaml.Node) {
+		p.file.Tables[key.Value] = p.text(value, "table "+key.Value)
 	})
 }
 

@@ -56,6 +56,16 @@ func (f *File) replay(ctx context.Context, tested *rule.Rule, c *Case) ([]*incid
 		}
 		lists[name] = list
 	}
+	for name, text := range f.Tables {
+		list, err := match.ParseList(name+".csv", []byte(text))
+		if err != nil {
+			return nil, fmt.Errorf("reading table %s: %w", name, err)
+		}
+		lists[name] = list
+	}
+	if err := match.CheckTables([]*rule.Rule{tested}, lists).Err(); err != nil {
+		return nil, err
+	}
 	e, err := engine.New(ctx, engine.Options{
 		Rules:    []*rule.Rule{tested},
 		Lists:    lists,
