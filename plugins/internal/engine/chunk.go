@@ -12,7 +12,7 @@ import (
 // so the cost of saving a hot key does not grow with its window.
 const chunkSize = 64
 
-// chunks says which row holds which entry. New entries stand in the record's own row until there are chunkSize of them;
+// chunks says which row holds which entry. New entries stand in the record's own row until there are enough of them;
 // then they move to a row of their own, which is written again only when one of them fires or carries an incident.
 type chunks struct {
 	open []*window.Entry
@@ -30,10 +30,10 @@ type chunk struct {
 	dirty   bool
 }
 
-func (c *chunks) take(e *window.Entry) {
+func (c *chunks) take(e *window.Entry, size int) {
 	e.Chunk = 0
 	c.open = append(c.open, e)
-	if len(c.open) < chunkSize {
+	if len(c.open) < size {
 		return
 	}
 	c.last++

@@ -51,22 +51,27 @@ func settledByDefinition(r *rule.Rule, history []seen, tenancy string) map[strin
 	}
 	out := map[string]string{}
 	for key, list := range byKey {
-		slices.SortFunc(list, func(a, b seen) int { return cmp.Or(cmp.Compare(a.time, b.time), cmp.Compare(a.id, b.id)) })
+		slices.SortFunc(list, byTime)
 		n := &naive{r: r, all: list, w: event.Time(r.Window.Milliseconds()), began: began}
 		if n.w == 0 {
 			n.w = max(n.span(r.When), 1)
 		}
 		for slot, covered := range n.incidents() {
 			id := incident.ID(r.ID, tenancy, []any{key}, slot)
-			first, last := event.MaxTime, event.MinTime
-			for _, s := range covered {
-				first, last = min(first, s.time), max(last, s.time)
+			events := slices.SortedFunc(maps.Values(covered), byTime)
+			out[id] = fmt.Sprintf("%s slot %d count %d first %d last %d", key, slot-zero, len(events),
+				events[0].time-zero, events[len(events)-1].time-zero)
+			for i, s := range events {
+				if i < evidenceFirst || i >= len(events)-evidenceLast {
+					out[id] += " " + s.id
+				}
 			}
-			out[id] = fmt.Sprintf("%s slot %d count %d first %d last %d", key, slot-zero, len(covered), first-zero, last-zero)
 		}
 	}
 	return out
 }
+
+func byTime(a, b seen) int { return cmp.Or(cmp.Compare(a.time, b.time), cmp.Compare(a.id, b.id)) }
 
 // incidents gives the events of each slot's firings' windows.
 func (n *naive) incidents() map[event.Time]map[string]seen {

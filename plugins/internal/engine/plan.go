@@ -32,7 +32,9 @@ type plan struct {
 	shift int64
 	// horizon is how long entries are kept below the watermark.
 	horizon int64
-	root    *cond
+	// chunk is how many entries a saved row holds.
+	chunk int
+	root  *cond
 	// positive has the patterns whose events may be firings and count; candidates those at whose times it is judged.
 	positive, candidates uint64
 	// alone has the patterns that can fulfil the rule without any other.
@@ -117,7 +119,7 @@ func newPlan(r *rule.Rule) (*plan, error) {
 	if len(r.Patterns) > window.MaxPatterns {
 		return nil, fmt.Errorf("rule %s has %d patterns, at most %d are possible: %w", r.ID, len(r.Patterns), window.MaxPatterns, errPlan)
 	}
-	p := &plan{rule: r, key: r.ID + "/" + r.StateHash, byName: map[string]int{}, per: r.Incident.Per.Milliseconds()}
+	p := &plan{rule: r, chunk: chunkSize, key: r.ID + "/" + r.StateHash, byName: map[string]int{}, per: r.Incident.Per.Milliseconds()}
 	if p.per <= 0 {
 		p.per = defaultPer.Milliseconds()
 	}

@@ -160,9 +160,17 @@ func content(inc *incident.Incident) string {
 func (l *ledger) settled() map[string]string {
 	out := map[string]string{}
 	for id, inc := range l.latest {
-		out[id] = content(inc)
+		out[id] = content(inc) + evidenceIDs(inc)
 	}
 	return out
+}
+
+func evidenceIDs(inc *incident.Incident) string {
+	var b strings.Builder
+	for _, v := range inc.Evidence {
+		b.WriteString(" " + v.ID)
+	}
+	return b.String()
 }
 
 // TestEngineAgreesWithDefinition feeds histories in any order, in batches of any size, with events and whole batches
@@ -182,7 +190,7 @@ func TestEngineAgreesWithDefinition(t *testing.T) {
 
 func describe(events []seen) string {
 	list := slices.Clone(events)
-	slices.SortFunc(list, func(a, b seen) int { return cmp.Or(cmp.Compare(a.time, b.time), cmp.Compare(a.id, b.id)) })
+	slices.SortFunc(list, byTime)
 	var b strings.Builder
 	for _, s := range list {
 		fmt.Fprintf(&b, "%v %s %v %s v=%d\n", s.time.Sub(zero), s.id, s.patterns, s.key, s.v)
@@ -214,6 +222,7 @@ type player struct {
 	store *testStore
 	out   *ledger
 	boot  int
+	chunk int
 	ticks int
 	acked []string
 	mark  event.Time
@@ -225,6 +234,7 @@ func replay(rt *rapid.T, t *testing.T, r *rule.Rule, events []seen, emit EmitOpt
 	p.opt = Options{Rules: []*rule.Rule{r}, Store: p.store, Emit: emit}
 	p.opt.UpdateEvery = []event.Time{0, 0, 3000}[rapid.IntRange(0, 2).Draw(rt, "update every")].Sub(0)
 	p.opt.MaxMemory = []int64{0, 0, 1}[rapid.IntRange(0, 2).Draw(rt, "memory")]
+	p.chunk = []int{chunkSize, 2}[rapid.IntRange(0, 1).Draw(rt, "small rows")]
 	p.start()
 	p.tick(false)
 	left := rapid.Permutation(events).Draw(rt, "order")
@@ -277,6 +287,7 @@ func (p *player) start() {
 	}
 	p.e = e
 	p.boot++
+	e.rules.Load().plans[0].chunk = p.chunk
 }
 
 func (p *player) restart() {

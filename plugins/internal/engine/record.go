@@ -142,7 +142,7 @@ func (r *record) insert(ev *event.Event, pattern int, captures []any, evidence *
 	}
 	isNew = r.series.Len() > known
 	if isNew {
-		r.chunks.take(e)
+		r.chunks.take(e, r.plan.chunk)
 		r.bytes += entryBytes(e)
 		r.touched = max(r.touched, e.Time)
 	} else {
