@@ -29,8 +29,10 @@ type correlator interface {
 	Stats() engine.Stats
 }
 
-// Waits between two attempts to load or save state.
 const (
+	// openTimeout is how long the state may take to be opened at the start.
+	openTimeout = time.Minute
+	// Waits between two attempts to load or save state.
 	firstWait = 100 * time.Millisecond
 	lastWait  = 5 * time.Second
 )
@@ -81,8 +83,9 @@ func newProcessor(c config, res *service.Resources) (*processor, error) {
 		claim.release()
 		return nil, errSecond
 	}
-	// Loading at the start is bounded by the start itself: Benthos gives constructors no context.
-	ctx := context.Background()
+	// Benthos gives constructors no context; a cache that does not answer must not hang the start.
+	ctx, cancel := context.WithTimeout(context.Background(), openTimeout)
+	defer cancel()
 	e, err := p.open(ctx, c, set, claim.prefix, res)
 	if err != nil {
 		claim.release()
