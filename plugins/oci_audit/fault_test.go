@@ -272,7 +272,7 @@ func TestLaterCompartmentBeginsAtTheLastListingBeforeIt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		now := time.Now()
 		r := newRig(t, ocisim.Config{
-			Start: now.Truncate(time.Minute), End: now.Add(6 * time.Hour).Truncate(time.Minute), Events: 2000, Compartments: 2, Users: 20, NoStories: true,
+			Start: now.Truncate(time.Minute), End: now.Add(6 * time.Hour).Truncate(time.Minute), Events: 1000, Compartments: 2, Users: 20, NoStories: true,
 		}, "start: -1h\n")
 		hidden := ""
 		for _, e := range r.sim.Truth().Events {
@@ -286,7 +286,7 @@ func TestLaterCompartmentBeginsAtTheLastListingBeforeIt(t *testing.T) {
 			h.next = next
 			return h
 		}
-		in, got := r.input("compartments:\n  refresh: 1h\n"), newInbox()
+		in, got := r.input("poll_interval: 15m\ncompartments:\n  refresh: 1h\n"), newInbox()
 		var before, begins time.Time
 		go func() {
 			time.Sleep(2*time.Hour + 30*time.Minute)
@@ -302,7 +302,7 @@ func TestLaterCompartmentBeginsAtTheLastListingBeforeIt(t *testing.T) {
 					begins = in.reader.ledger.Refreshed
 				}
 			}
-			time.Sleep(5 * time.Hour)
+			time.Sleep(4 * time.Hour)
 			in.outlet.End()
 		}()
 		r.drain(in, got, nil)

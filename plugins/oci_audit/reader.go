@@ -14,10 +14,11 @@ import (
 	"benthos-oci/plugins/internal/watermark"
 )
 
-// Waits of the reader.
+// Waits and limits of the reader.
 const (
 	firstPause    = 5 * time.Second  // after the first failure of a partition; doubles up to the poll interval
 	saveTimeout   = 10 * time.Second // for the last save at shutdown
+	savePart      = 2000             // events delivered of windows that are not over, before they are saved
 	progressEvery = 30 * time.Second // between two lines about a long catch-up
 	tryBeforeRed  = 3                // failures in a row of every partition before the input counts as disconnected
 	tryBeforeGone = 3                // refusals in a row before a bounded run ends without a compartment
@@ -220,7 +221,7 @@ func (r *reader) close(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, saveTimeout)
 	defer cancel()
 	r.client.Close()
-	return r.saveAll(ctx)
+	return r.saveAll(ctx, 1)
 }
 
 // ill tells why nothing can be read, nil where something can.
@@ -242,7 +243,7 @@ func (r *reader) keep() {
 		case <-r.save:
 		}
 		for {
-			err := r.saveAll(r.ctx)
+			err := r.saveAll(r.ctx, savePart)
 			if err == nil {
 				r.health.Worked("the saved position")
 				pause = time.Second
@@ -261,28 +262,40 @@ func (r *reader) keep() {
 	}
 }
 
-// saveAll saves the position of each partition that moved.
-func (r *reader) saveAll(ctx context.Context) error {
+// saveAll saves the position of each partition that moved, and what was delivered of windows that are not over
+// where that is at least so many events.
+func (r *reader) saveAll(ctx context.Context, part int) error {
 	for _, p := range r.all() {
-		p.mu.Lock()
-		save, ok := p.cursor.Save()
-		p.mu.Unlock()
-		if !ok {
-			continue
-		}
-		if err := r.store.Save(ctx, save.Changes); err != nil {
+		if err := r.savePartition(ctx, p, (*collect.Cursor).Save); err != nil {
 			return err
 		}
-		p.mu.Lock()
-		p.cursor.Saved(save)
-		var owed []func()
-		if p.cursor.Idle() {
-			owed, p.owed = p.owed, nil
+		err := r.savePartition(ctx, p, func(c *collect.Cursor) (*collect.Save, bool) { return c.SavePart(part) })
+		if err != nil {
+			return err
 		}
-		p.mu.Unlock()
-		for _, done := range owed {
-			done()
-		}
+	}
+	return nil
+}
+
+func (r *reader) savePartition(ctx context.Context, p *partition, what func(*collect.Cursor) (*collect.Save, bool)) error {
+	p.mu.Lock()
+	save, ok := what(p.cursor)
+	p.mu.Unlock()
+	if !ok {
+		return nil
+	}
+	if err := r.store.Save(ctx, save.Changes); err != nil {
+		return err
+	}
+	p.mu.Lock()
+	p.cursor.Saved(save)
+	var owed []func()
+	if p.cursor.Idle() {
+		owed, p.owed = p.owed, nil
+	}
+	p.mu.Unlock()
+	for _, done := range owed {
+		done()
 	}
 	return nil
 }

@@ -2,7 +2,6 @@ package collect
 
 import (
 	"slices"
-	"strconv"
 	"time"
 )
 
@@ -43,7 +42,7 @@ type Pass struct {
 
 	end    time.Time // what lies before it was read once the pass is done
 	again  time.Time // where the next pass must begin to look again
-	ids    []ID      // acked
+	ids    []ID      // acked, and not saved yet
 	flying int       // batches without an ack
 	active bool      // it is being read
 	read   bool      // it was read to its end
@@ -284,96 +283,6 @@ func (c *Cursor) Position() time.Time { return c.end }
 
 // Delivered is the time before which everything was delivered and saved.
 func (c *Cursor) Delivered() time.Time { return c.saved }
-
-// Save is a set of changes that moves the saved position. They are written in order; each may be written again.
-type Save struct {
-	Changes []Change
-
-	passes  int
-	dropped int
-	kept    []segment
-}
-
-// Save gives what must be written: the ids of each pass that was read and acked, without a gap before it, and only then the position.
-// False where nothing has changed. The owner writes one Save at a time.
-func (c *Cursor) Save() (*Save, bool) {
-	s := &Save{kept: slices.Clone(c.segments)}
-	end, again := c.saved, c.savedAgain
-	for _, p := range c.passes {
-		if !p.read || p.active || p.flying > 0 {
-			break
-		}
-		s.passes++
-		if len(p.ids) > 0 {
-			// Named by where the pass begins: a pass that was cut short by a crash is overwritten, not left behind.
-			seg := segment{name: strconv.FormatInt(end.Unix()/60, 10), end: p.end, ids: p.ids}
-			s.kept = append(s.kept, seg)
-			s.Changes = append(s.Changes, Change{Key: c.segmentKey(seg.name), Value: encodeSegment(seg.ids)})
-		}
-		end, again = p.end, p.again
-	}
-	if s.passes == 0 {
-		return nil, false
-	}
-	// No later pass reads what lies before again, so these ids cannot come back.
-	dropped := 0
-	for dropped < len(s.kept) && c.plan.forgets(s.kept[dropped].end, again) {
-		dropped++
-	}
-	gone := s.kept[:dropped]
-	s.kept = s.kept[dropped:]
-	s.dropped = dropped
-	// A segment that is written and dropped in one go need not be written at all.
-	s.Changes = slices.DeleteFunc(s.Changes, func(ch Change) bool {
-		return slices.ContainsFunc(gone, func(seg segment) bool { return c.segmentKey(seg.name) == ch.Key })
-	})
-	s.Changes = append(s.Changes, Change{Key: c.prefix, Value: encodePosition(position{start: c.start, end: end, again: again, segments: s.kept})})
-	for _, seg := range gone {
-		if slices.ContainsFunc(c.segments, func(old segment) bool { return old.name == seg.name }) {
-			s.Changes = append(s.Changes, Change{Key: c.segmentKey(seg.name)})
-		}
-	}
-	return s, true
-}
-
-// forgets is true where no pass that looks from again on can meet a record of a pass that ended at end.
-func (p Plan) forgets(end, again time.Time) bool {
-	return end.Before(again) || end.Equal(again) && !p.Inclusive
-}
-
-// Saved says that the changes were written.
-func (c *Cursor) Saved(s *Save) {
-	done := c.passes[:s.passes]
-	last := done[len(done)-1]
-	c.saved, c.savedAgain = last.end, last.again
-	old := c.segments
-	c.segments = s.kept
-	c.passes = slices.Clone(c.passes[s.passes:])
-	keep := map[string]bool{}
-	for _, seg := range s.kept {
-		keep[seg.name] = true
-		for _, id := range seg.ids {
-			c.seen[id] = nil
-		}
-	}
-	for _, seg := range old {
-		if !keep[seg.name] {
-			c.unsee(seg.ids)
-		}
-	}
-	for _, p := range done {
-		if !slices.ContainsFunc(s.kept, func(seg segment) bool { return seg.end.Equal(p.end) }) {
-			c.unsee(p.ids)
-		}
-	}
-}
-
-// unsee forgets ids that cannot come back.
-func (c *Cursor) unsee(ids []ID) {
-	for _, id := range ids {
-		delete(c.seen, id)
-	}
-}
 
 // First gives the write that makes a new partition known, before its first request.
 func (c *Cursor) First() []Change {

@@ -332,6 +332,47 @@ func TestCrashBetweenIdsAndPositionCostsNothing(t *testing.T) {
 	}
 }
 
+func TestCleanStopInTheMiddleOfAPassRepeatsNothing(t *testing.T) {
+	c, s := Start(livePlan(), "p", at("00:00")), store{}
+	s.write(c.First())
+	p := next(t, c, "06:02")
+	b, _ := c.Admit(p, ids("a", "b"))
+	c.Ack(b)
+	flying, _ := c.Admit(p, ids("c"))
+	if flying == nil {
+		t.Fatal("a new id was not admitted")
+	}
+	if save, ok := c.SavePart(3); ok {
+		t.Errorf("got %d changes for 2 ids, want none below 3", len(save.Changes))
+	}
+	save, ok := c.SavePart(1)
+	if !ok {
+		t.Fatal("got nothing to save, want the two ids")
+	}
+	s.write(save.Changes)
+	c.Saved(save)
+	if _, ok := c.SavePart(1); ok {
+		t.Error("the same ids were saved twice")
+	}
+	if !c.Delivered().Equal(at("00:00")) {
+		t.Errorf("the position moved to %s", c.Delivered())
+	}
+	c = s.restart(t, livePlan(), "p")
+	if diff := cmp.Diff(finish(t, c, s, next(t, c, "06:02"), "a", "b", "c", "d"), []bool{false, false, true, true}); diff != "" {
+		t.Errorf("got -, want +:\n%s", diff)
+	}
+	for i := range 8 {
+		p, ok := c.Next(at("23:00"))
+		if !ok {
+			break
+		}
+		finish(t, c, s, p, strconv.Itoa(i))
+	}
+	if len(s) > 3 {
+		t.Errorf("got %d keys long after, want the part to be gone: %v", len(s), len(c.segments))
+	}
+}
+
 func TestLostSegmentIsCountedAndCostsOnlyRepeats(t *testing.T) {
 	c, s := Start(livePlan(), "p", at("10:00")), store{}
 	finish(t, c, s, next(t, c, "10:32"), "a")

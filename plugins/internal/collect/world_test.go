@@ -124,6 +124,25 @@ func TestNothingIsLostAndWithoutACrashNothingRepeats(t *testing.T) {
 				c.Saved(save)
 			case action <= 8: // time passes
 				now = now.Add(time.Duration(rapid.IntRange(0, 900).Draw(t, "seconds")) * time.Second)
+			case !crashing && !quiet && rapid.IntRange(0, 3).Draw(t, "stop") == 0: // a clean stop: everything is acked, then saved
+				for _, f := range flying {
+					for _, id := range f.ids {
+						delivered[id]++
+					}
+					c.Ack(f.batch)
+				}
+				for _, save := range []func() (*Save, bool){c.Save, func() (*Save, bool) { return c.SavePart(1) }} {
+					if changes, ok := save(); ok {
+						s.write(changes.Changes)
+						c.Saved(changes)
+					}
+				}
+				c, flying = s.restore(t, plan), nil
+			case !crashing && !quiet: // a long pass is saved in parts
+				if save, ok := c.SavePart(3); ok {
+					s.write(save.Changes)
+					c.Saved(save)
+				}
 			default: // a crash
 				if crashing && rapid.IntRange(0, 4).Draw(t, "crash") == 0 {
 					c, flying = s.restore(t, plan), nil
