@@ -24,7 +24,7 @@ help: ## Say what each target does
 
 .PHONY: build
 build: ## Build ./benthos-oci (the first build takes a few minutes)
-	$(GO) build -trimpath -o $(PROGRAM) ./cmd/benthos-oci
+	$(GO) build -o $(PROGRAM) ./cmd/benthos-oci
 
 .PHONY: run
 run: build ## See it work: a simulated day of a tenancy becomes incidents
