@@ -200,8 +200,8 @@ func testFile(ctx context.Context, path string) ([]caseResult, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading a rule test: %w", err)
 	}
-	test, err := ruletest.Parse(path, data)
-	if err != nil {
+	test, problems := ruletest.Parse(path, data)
+	if err := problems.Err(); err != nil {
 		return nil, err
 	}
 	tested, err := ruleBeside(test)

@@ -65,7 +65,7 @@ func Run(ctx context.Context, o Options) (Result, error) {
 	if err != nil {
 		return Result{}, fmt.Errorf("making a folder for the state: %w", err)
 	}
-	defer os.RemoveAll(state)
+	defer func() { _ = os.RemoveAll(state) }() // what cannot be removed is in the temporary folder
 
 	sim, err := ocisim.New(o.simulator())
 	if err != nil {

@@ -71,7 +71,7 @@ func lineOf(err error) int {
 }
 
 // markdown lints each YAML block of a document.
-func (o Options) markdown(path string, data []byte, lint func(path string, block []byte, above int) []Finding) []Finding {
+func markdown(path string, data []byte, lint func(path string, block []byte, above int) []Finding) []Finding {
 	var found []Finding
 	var block []byte
 	above, inside := 0, false

@@ -123,7 +123,7 @@ func (o Options) rest(path string, kind Kind, data []byte) []Finding {
 	case List:
 		return list(path, data)
 	case Document:
-		return o.markdown(path, data, o.block)
+		return markdown(path, data, o.block)
 	case Config:
 		return o.config(path, data)
 	case Rule:

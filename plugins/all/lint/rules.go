@@ -1,7 +1,6 @@
 package lint
 
 import (
-	"errors"
 	"strconv"
 	"strings"
 
@@ -12,28 +11,8 @@ import (
 
 // ruleTest reads a rule test file; whether its cases pass is what `rules test` says.
 func ruleTest(path string, data []byte) []Finding {
-	_, err := ruletest.Parse(path, data)
-	return ofError(path, err)
-}
-
-// ofError gives a finding for each *ruletest.Problem that an error joins.
-func ofError(path string, err error) []Finding {
-	if err == nil {
-		return nil
-	}
-	var joined interface{ Unwrap() []error }
-	if errors.As(err, &joined) {
-		var found []Finding
-		for _, e := range joined.Unwrap() {
-			found = append(found, ofError(path, e)...)
-		}
-		return found
-	}
-	var p *ruletest.Problem
-	if errors.As(err, &p) {
-		return []Finding{{File: path, Line: p.Pos.Line, Column: p.Pos.Column, Message: p.What}}
-	}
-	return []Finding{placed(path, err.Error())}
+	_, problems := ruletest.Parse(path, data)
+	return ofProblems(problems)
 }
 
 // placed gives the finding of a text that may begin with its place: file:line:column: text.
@@ -67,5 +46,12 @@ func (o Options) overrides(path string, data []byte) []Finding {
 
 func list(path string, data []byte) []Finding {
 	_, err := match.ParseList(path, data)
-	return ofError(path, err)
+	if err == nil {
+		return nil
+	}
+	var found []Finding
+	for text := range strings.SplitSeq(err.Error(), "\n") {
+		found = append(found, placed(path, text))
+	}
+	return found
 }

@@ -2,6 +2,7 @@ package ruletest
 
 import (
 	"fmt"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -27,23 +28,25 @@ var severities = []rule.Severity{
 	rule.SeverityInformational, rule.SeverityLow, rule.SeverityMedium, rule.SeverityHigh, rule.SeverityCritical,
 }
 
-// Parse reads a rule test file. The error joins a *Problem for each mistake in it.
-func Parse(file string, data []byte) (*File, error) {
-	r := &reader{file: file}
+// Parse reads a rule test file. Where there are problems there is no file.
+func Parse(file string, data []byte) (*File, rule.Problems) {
+	whole := func(format string, args ...any) (*File, rule.Problems) {
+		return nil, rule.Problems{{Pos: rule.Position{File: file, Line: 1, Column: 1}, Text: fmt.Sprintf(format, args...)}}
+	}
 	if len(data) > MaxSize {
-		return nil, &Problem{Pos: rule.Position{File: file, Line: 1, Column: 1}, What: fmt.Sprintf("the file has %d bytes, more than %d", len(data), MaxSize)}
+		return whole("the file has %d bytes, more than %d", len(data), MaxSize)
 	}
 	var doc yaml.Node
 	if err := yaml.Unmarshal(data, &doc); err != nil {
-		return nil, yamlProblem(file, err)
+		return nil, rule.Problems{yamlProblem(file, err)}
 	}
 	if len(doc.Content) == 0 {
-		return nil, &Problem{Pos: rule.Position{File: file, Line: 1, Column: 1}, What: "the file is empty: a rule test has rule, events and cases"}
+		return whole("the file is empty: a rule test has rule, events and cases")
 	}
-	p := &parser{reader: r, file: &File{Path: file, Start: Start}, sources: map[string]Source{}}
+	p := &parser{reader: &reader{file: file}, file: &File{Path: file, Start: Start}, sources: map[string]Source{}}
 	p.top(doc.Content[0])
-	if err := r.err(); err != nil {
-		return nil, err
+	if len(p.problems) > 0 {
+		return nil, p.sorted()
 	}
 	return p.file, nil
 }
@@ -108,7 +111,7 @@ func (p *parser) lists(n *yaml.Node) {
 		return
 	}
 	p.file.Lists = map[string][]string{}
-	p.pairs(n, func(key, value *yaml.Node) {
+	pairs(n, func(key, value *yaml.Node) {
 		p.items(value, "list "+key.Value, func(item *yaml.Node) {
 			p.file.Lists[key.Value] = append(p.file.Lists[key.Value], p.text(item, "a value of list "+key.Value))
 		})
@@ -121,7 +124,7 @@ func (p *parser) tables(n *yaml.Node) {
 		return
 	}
 	p.file.Tables = map[string]string{}
-	p.pairs(n, func(key, value *yaml.Node) {
+	pairs(n, func(key, value *yaml.Node) {
 		p.file.Tables[key.Value] = p.text(value, "table "+key.Value)
 	})
 }
@@ -131,7 +134,7 @@ func (p *parser) events(n *yaml.Node) {
 		p.problem(n, "events must map the name of each event to how it is made")
 		return
 	}
-	p.pairs(n, func(key, value *yaml.Node) {
+	pairs(n, func(key, value *yaml.Node) {
 		var s Source
 		known := map[string]func(*yaml.Node){
 			"operation": func(v *yaml.Node) { s.Operation = p.operation(v) },
@@ -166,9 +169,7 @@ func (p *parser) changes(s *Source, known map[string]func(*yaml.Node)) {
 	known["tenancy"] = func(v *yaml.Node) { s.Tenancy = p.text(v, "tenancy") }
 	known["set"] = func(v *yaml.Node) {
 		set := map[string]any{}
-		for name, value := range s.Set {
-			set[name] = value
-		}
+		maps.Copy(set, s.Set)
 		for name, value := range p.object(v, "set") {
 			if _, err := event.ParsePath(name); err != nil {
 				p.problem(v, "%v", err)
@@ -309,7 +310,7 @@ func sortedNames(m map[string]Source) []string {
 }
 
 // yamlProblem gives the place that yaml.v3 writes into the text of its errors.
-func yamlProblem(file string, err error) *Problem {
+func yamlProblem(file string, err error) rule.Problem {
 	text := strings.TrimPrefix(err.Error(), "yaml: ")
 	line := 1
 	if rest, ok := strings.CutPrefix(text, "line "); ok {
@@ -319,5 +320,5 @@ func yamlProblem(file string, err error) *Problem {
 			}
 		}
 	}
-	return &Problem{Pos: rule.Position{File: file, Line: line, Column: 1}, What: "reading YAML: " + text}
+	return rule.Problem{Pos: rule.Position{File: file, Line: line, Column: 1}, Text: "reading YAML: " + text}
 }

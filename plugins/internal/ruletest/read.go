@@ -1,8 +1,9 @@
 package ruletest
 
 import (
-	"errors"
+	"cmp"
 	"fmt"
+	"slices"
 	"sort"
 	"strings"
 
@@ -16,19 +17,7 @@ import (
 // reader collects the mistakes of one file.
 type reader struct {
 	file     string
-	problems []*Problem
-}
-
-// Problem is a mistake in a rule test file.
-type Problem struct {
-	Pos rule.Position
-	// What was wrong, and what would be right.
-	What string
-}
-
-// Error gives the problem behind its place, as file:line:column.
-func (p *Problem) Error() string {
-	return fmt.Sprintf("%s:%d:%d: %s", p.Pos.File, p.Pos.Line, p.Pos.Column, p.What)
+	problems rule.Problems
 }
 
 func (r *reader) at(n *yaml.Node) rule.Position {
@@ -36,23 +25,15 @@ func (r *reader) at(n *yaml.Node) rule.Position {
 }
 
 func (r *reader) problem(n *yaml.Node, format string, args ...any) {
-	r.problems = append(r.problems, &Problem{Pos: r.at(n), What: fmt.Sprintf(format, args...)})
+	r.problems = append(r.problems, rule.Problem{Pos: r.at(n), Text: fmt.Sprintf(format, args...)})
 }
 
-// err gives all problems in the order of the file, or nil.
-func (r *reader) err() error {
-	sort.SliceStable(r.problems, func(i, j int) bool {
-		a, b := r.problems[i].Pos, r.problems[j].Pos
-		if a.Line != b.Line {
-			return a.Line < b.Line
-		}
-		return a.Column < b.Column
+// sorted gives all problems in the order of the file.
+func (r *reader) sorted() rule.Problems {
+	slices.SortStableFunc(r.problems, func(a, b rule.Problem) int {
+		return cmp.Or(cmp.Compare(a.Pos.Line, b.Pos.Line), cmp.Compare(a.Pos.Column, b.Pos.Column))
 	})
-	all := make([]error, len(r.problems))
-	for i, p := range r.problems {
-		all[i] = p
-	}
-	return errors.Join(all...)
+	return r.problems
 }
 
 // fields calls the function of each key of a map, in the order of the file, and reports the keys that have none.
@@ -62,7 +43,7 @@ func (r *reader) fields(n *yaml.Node, what string, known map[string]func(*yaml.N
 		return
 	}
 	seen := map[string]bool{}
-	r.pairs(n, func(key, value *yaml.Node) {
+	pairs(n, func(key, value *yaml.Node) {
 		read, ok := known[key.Value]
 		switch {
 		case !ok:
@@ -76,7 +57,7 @@ func (r *reader) fields(n *yaml.Node, what string, known map[string]func(*yaml.N
 	})
 }
 
-func (r *reader) pairs(n *yaml.Node, each func(key, value *yaml.Node)) {
+func pairs(n *yaml.Node, each func(key, value *yaml.Node)) {
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		value := n.Content[i+1]
 		if value.Kind == yaml.AliasNode {
@@ -123,7 +104,7 @@ func (r *reader) object(n *yaml.Node, what string) map[string]any {
 		return nil
 	}
 	m := map[string]any{}
-	r.pairs(n, func(key, value *yaml.Node) { m[key.Value] = r.value(value) })
+	pairs(n, func(key, value *yaml.Node) { m[key.Value] = r.value(value) })
 	return m
 }
 

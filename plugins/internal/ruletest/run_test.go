@@ -41,12 +41,12 @@ incident:
 
 func runDemo(t *testing.T, cases string) []Result {
 	t.Helper()
-	test, err := Parse("demo_test.yaml", []byte(`rule: demo
+	test, problems := Parse("demo_test.yaml", []byte(`rule: demo
 events:
   key: {operation: UploadApiKey, set: {data.identity.principalId: ocid1.user.oc1..alice}}
 cases:
 `+cases))
-	if err != nil {
+	if err := problems.Err(); err != nil {
 		t.Fatal(err)
 	}
 	results, err := test.Run(t.Context(), parseRule(t, "demo.yaml", uploads))
@@ -147,8 +147,8 @@ func runBeside(t *testing.T, path string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	test, err := Parse(path, data)
-	if err != nil {
+	test, problems := Parse(path, data)
+	if err := problems.Err(); err != nil {
 		t.Fatal(err)
 	}
 	file := filepath.Join(filepath.Dir(path), test.Rule+".yaml")
