@@ -416,6 +416,34 @@ func TestPositionThatCannotBeSavedLosesNothing(t *testing.T) {
 	})
 }
 
+func TestPositionThatTheCacheLostIsNotTakenForANewCompartment(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, _ := span()
+		r := newRig(t, c, "start: -48h\n")
+		cache := r.withCache()
+		in, got := r.input(""), newInbox()
+		r.drain(in, got, func() bool { return got.count() == len(r.sim.Truth().Events) })
+		synctest.Wait()
+		r.close(in)
+		e := r.sim.Truth().Events[0]
+		if err := cache.Delete(t.Context(), in.reader.prefix+"/"+e.Region+"/"+e.Compartment); err != nil {
+			t.Fatal(err)
+		}
+		want := 0
+		for _, other := range r.sim.Truth().Events {
+			if other.Region == e.Region && other.Compartment == e.Compartment {
+				want++
+			}
+		}
+		in, again := r.input(""), newInbox()
+		r.drain(in, again, func() bool { return again.count() == want })
+		r.close(in)
+		if r.log.count("has lost the position of "+e.Region) != 1 {
+			t.Errorf("the loss was not told once:\n%s", r.log)
+		}
+	})
+}
+
 func TestTwoInputsOnOnePositionAreRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, yaml := span()

@@ -3,6 +3,8 @@ package ociaudit
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -147,6 +149,7 @@ func (r *reader) discover(ctx context.Context) error {
 	}
 	r.mu.Unlock()
 	r.ledger.Refreshed = at
+	r.ledger.Learn(slices.Collect(maps.Keys(listed))...)
 	return r.saveLedger(ctx)
 }
 
@@ -180,7 +183,14 @@ func (r *reader) restore(ctx context.Context, where place) (*collect.Cursor, err
 		return nil, err
 	}
 	if values[0] == nil {
-		cursor := collect.Start(r.plan, key, r.ledger.Found(r.plan.Overlap))
+		from := r.ledger.Found(r.plan.Overlap)
+		if r.ledger.Knows(where.name()) {
+			// Lost is not new: rather everything again than a gap.
+			from = r.ledger.Start
+			r.log.Errorf("The cache %q has lost the position of %s: it is read again from %s on, so events leave a second time; the cache must not drop or expire what it holds",
+				r.conf.Cache, where.name(), from.Format(time.RFC3339))
+		}
+		cursor := collect.Start(r.plan, key, from)
 		return cursor, r.store.Save(ctx, cursor.First())
 	}
 	saved, err := collect.ParsePosition(key, values[0])

@@ -14,6 +14,8 @@ package collect
 
 import (
 	"crypto/sha256"
+	"encoding/hex"
+	"slices"
 	"time"
 )
 
@@ -42,6 +44,8 @@ type Ledger struct {
 	Start time.Time `json:"start"`
 	// Refreshed is when the compartments were last listed, by Oracle's clock; zero before the first time.
 	Refreshed time.Time `json:"refreshed,omitzero"`
+	// Known are the partitions that have a saved position, by a hash of their names, in order.
+	Known []string `json:"known,omitempty"`
 }
 
 // ledgerVersion is the version of Ledger that this program writes.
@@ -57,6 +61,27 @@ func (l Ledger) Found(overlap time.Duration) time.Time {
 		return l.Start
 	}
 	return later(l.Start, Floor(l.Refreshed.Add(-overlap)))
+}
+
+// Knows is true where a partition has had a saved position. One that is not there any more was lost, and is not new.
+func (l Ledger) Knows(name string) bool {
+	_, found := slices.BinarySearch(l.Known, known8(name))
+	return found
+}
+
+// Learn notes that the partitions have a saved position.
+func (l *Ledger) Learn(names ...string) {
+	for _, name := range names {
+		l.Known = append(l.Known, known8(name))
+	}
+	slices.Sort(l.Known)
+	l.Known = slices.Compact(l.Known)
+}
+
+// known8 is a name in eight bytes, so that a ledger of thousands stays small.
+func known8(name string) string {
+	id := IDOf([]byte(name))
+	return hex.EncodeToString(id[:8])
 }
 
 func later(a, b time.Time) time.Time {

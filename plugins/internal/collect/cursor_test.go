@@ -521,12 +521,17 @@ func TestNewPartitionBeginsAtTheLastListingThatDidNotShowIt(t *testing.T) {
 func TestLedgerSurvivesAndRefusesDamage(t *testing.T) {
 	l := NewLedger(at("08:00"))
 	l.Refreshed = at("09:00")
+	l.Learn("b", "a")
+	l.Learn("a", "c")
 	got, err := ParseLedger("k/ledger", EncodeLedger(l))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(got, l); diff != "" {
 		t.Errorf("got -, want +:\n%s", diff)
+	}
+	if !got.Knows("a") || !got.Knows("c") || got.Knows("d") || len(got.Known) != 3 {
+		t.Errorf("got known %v, want a, b and c", got.Known)
 	}
 	for _, bad := range []string{"", "{", `{"v":1}`, `{"v":9,"start":"2026-11-20T10:00:00Z"}`} {
 		if _, err := ParseLedger("k/ledger", []byte(bad)); err == nil {

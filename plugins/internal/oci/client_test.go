@@ -146,6 +146,15 @@ func TestEachMistakeHasItsSentence(t *testing.T) {
 			kind: WrongRegion, want: []string{"in ap-tokyo-1 was refused", "not subscribed to ap-tokyo-1", "take the region out of `regions`"},
 		},
 		{
+			name:   "a region whose name is misspelled",
+			change: func(_ *ocisim.Sim, o *Options) { o.Auth.Region = "us-asburn-1" },
+			call: func(ctx context.Context, _ *ocisim.Sim, c *Client) error {
+				_, err := c.Regions(ctx)
+				return err
+			},
+			kind: WrongRegion, want: []string{`"us-asburn-1" is no region that this program knows`, "correct auth.region"},
+		},
+		{
 			name:   "no right to read events",
 			change: func(sim *ocisim.Sim, _ *Options) { sim.Deny(ocisim.Denial{Permission: ocisim.ReadAuditEvents}) },
 			call:   audit, kind: NoPermission,

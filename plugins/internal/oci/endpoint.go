@@ -85,6 +85,14 @@ func (e endpoint) resolve(s service, region string) (string, error) {
 // regionTable guards the SDK's table of regions, which a look-up of an unknown region writes to.
 var regionTable sync.Mutex
 
+// knownRegion is true for the regions in the SDK's table. Oracle opens new ones, so an unknown name is not wrong by itself.
+func knownRegion(region string) bool {
+	regionTable.Lock()
+	defer regionTable.Unlock()
+	_, err := common.StringToRegion(region).RealmID()
+	return err == nil
+}
+
 // plausibleRegion keeps what cannot be part of a host name out of host names.
 func plausibleRegion(region string) bool {
 	if region == "" || len(region) > 64 {

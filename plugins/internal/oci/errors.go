@@ -121,6 +121,10 @@ func (c *Client) refused(what call, got *reply) *Error {
 		e.Kind = WrongRegion
 		e.Sentence = fmt.Sprintf("%s in %s was refused (%s) though other regions accept this key: the tenancy is not subscribed to %s, so subscribe it or take the region out of `regions`",
 			what.operation, what.region, said, what.region)
+	case got.status == http.StatusUnauthorized && !proved && !knownRegion(what.region):
+		e.Kind = WrongRegion
+		e.Sentence = fmt.Sprintf("%s in %s was refused (%s), and %q is no region that this program knows: correct auth.region or `regions`; regions are called like us-ashburn-1",
+			what.operation, what.region, said, what.region)
 	case got.status == http.StatusUnauthorized && !proved:
 		e.Kind = Refused
 		e.Sentence = fmt.Sprintf("%s in %s was refused (%s) because Oracle knows no active API key %s of user %s in tenancy %s there: upload this key's public half to that user (Console, user, API keys), or correct auth.user, auth.tenancy or auth.region",
