@@ -132,12 +132,13 @@ func TestKillsAndFailingOutputsDoNotChangeWhatIsFound(t *testing.T) {
 	all := day(random)
 	want := undisturbed(t, all)
 	synctest.Test(t, func(t *testing.T) {
+		luck := rand.New(rand.NewPCG(5, 6)) // of the sink alone
 		out := &sink{takes: 50 * time.Millisecond, fail: func(b service.MessageBatch) error {
-			switch random.IntN(10) {
+			switch luck.IntN(10) {
 			case 0:
 				return errDown
 			case 1:
-				return service.NewBatchError(b, errDown).Failed(random.IntN(len(b)), errDown)
+				return service.NewBatchError(b, errDown).Failed(luck.IntN(len(b)), errDown)
 			}
 			return nil
 		}}
