@@ -21,11 +21,14 @@ type Verdict struct {
 	Events int `json:"events"`
 	Lost   int `json:"lost"`
 	Twice  int `json:"twice"`
+	// Problems is the number of Cloud Guard problems; LostProblems of them never arrived.
+	Problems     int `json:"problems"`
+	LostProblems int `json:"lost_problems"`
 }
 
 // Right reports whether everything is as it must be.
 func (v Verdict) Right() bool {
-	return v.Found == v.Stories && len(v.Missing) == 0 && len(v.Besides) == 0 && v.Lost == 0 && v.Twice == 0
+	return v.Found == v.Stories && len(v.Missing) == 0 && len(v.Besides) == 0 && v.Lost == 0 && v.Twice == 0 && v.LostProblems == 0
 }
 
 // String says it in a line.
@@ -42,11 +45,14 @@ func (v Verdict) String() string {
 	} else {
 		fmt.Fprintf(&b, "of %d events %d were lost and %d arrived twice", v.Events, v.Lost, v.Twice)
 	}
+	if v.LostProblems > 0 {
+		fmt.Fprintf(&b, "; of %d Cloud Guard problems %d were lost", v.Problems, v.LostProblems)
+	}
 	return b.String()
 }
 
 func judge(truth *ocisim.Truth, w *watcher) Verdict {
-	v := Verdict{Events: len(truth.Events), Missing: []string{}, Besides: []string{}}
+	v := Verdict{Events: len(truth.Events), Problems: len(truth.Problems), Missing: []string{}, Besides: []string{}}
 	for _, e := range truth.Events {
 		switch w.events[e.ID] {
 		case 0:
@@ -54,6 +60,11 @@ func judge(truth *ocisim.Truth, w *watcher) Verdict {
 		case 1:
 		default:
 			v.Twice++
+		}
+	}
+	for _, p := range truth.Problems {
+		if w.problems[p.ID] == 0 {
+			v.LostProblems++
 		}
 	}
 	came := map[string]bool{}

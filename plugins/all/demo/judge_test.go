@@ -12,7 +12,8 @@ import (
 // day is a truth with two attacks, one thing that only looks like one, and three events.
 func day() *ocisim.Truth {
 	return &ocisim.Truth{
-		Events: []ocisim.EventTruth{{ID: "a"}, {ID: "b"}, {ID: "c"}},
+		Events:   []ocisim.EventTruth{{ID: "a"}, {ID: "b"}, {ID: "c"}},
+		Problems: []ocisim.ProblemTruth{{ID: "p"}},
 		Stories: []ocisim.Story{
 			{Name: "key", Raises: []ocisim.Raise{{Rule: "r1", Key: map[string]string{"user": "eve"}, Events: 1}}},
 			{Name: "both", Raises: []ocisim.Raise{
@@ -34,7 +35,7 @@ func found() map[string]*finding {
 }
 
 func TestTheVerdictNamesWhatIsMissingAndWhatIsBesides(t *testing.T) {
-	right := Verdict{Stories: 2, Found: 2, Missing: []string{}, Besides: []string{}, Events: 3}
+	right := Verdict{Stories: 2, Found: 2, Missing: []string{}, Besides: []string{}, Events: 3, Problems: 1}
 	for _, test := range []struct {
 		name   string
 		change func(*watcher)
@@ -47,14 +48,14 @@ func TestTheVerdictNamesWhatIsMissingAndWhatIsBesides(t *testing.T) {
 		},
 		{
 			"an incident of an attack is missing", func(w *watcher) { delete(w.found, "3") },
-			Verdict{Stories: 2, Found: 1, Missing: []string{"both: r2 {ip: x, user: bob} of 2 events"}, Besides: []string{}, Events: 3},
+			Verdict{Stories: 2, Found: 1, Missing: []string{"both: r2 {ip: x, user: bob} of 2 events"}, Besides: []string{}, Events: 3, Problems: 1},
 			"1 of 2 attacks found, none besides; each of 3 events arrived exactly once",
 		},
 		{
 			"an incident counts another number of events", func(w *watcher) { w.found["1"].count = 2 },
 			Verdict{
 				Stories: 2, Found: 1, Missing: []string{"key: r1 {user: eve} of 1 events"},
-				Besides: []string{"r1 {user: eve} of 2 events"}, Events: 3,
+				Besides: []string{"r1 {user: eve} of 2 events"}, Events: 3, Problems: 1,
 			},
 			"1 of 2 attacks found, and 1 incidents besides; each of 3 events arrived exactly once",
 		},
@@ -62,17 +63,22 @@ func TestTheVerdictNamesWhatIsMissingAndWhatIsBesides(t *testing.T) {
 			"an incident of what is harmless", func(w *watcher) {
 				w.found["4"] = &finding{id: "4", rule: "r1", key: map[string]string{"user": "ops"}, count: 1}
 			},
-			Verdict{Stories: 2, Found: 2, Missing: []string{}, Besides: []string{"r1 {user: ops} of 1 events"}, Events: 3},
+			Verdict{Stories: 2, Found: 2, Missing: []string{}, Besides: []string{"r1 {user: ops} of 1 events"}, Events: 3, Problems: 1},
 			"2 of 2 attacks found, and 1 incidents besides; each of 3 events arrived exactly once",
 		},
 		{
 			"an event is lost and one comes twice", func(w *watcher) { w.events = map[string]int{"a": 2, "b": 1} },
-			Verdict{Stories: 2, Found: 2, Missing: []string{}, Besides: []string{}, Events: 3, Lost: 1, Twice: 1},
+			Verdict{Stories: 2, Found: 2, Missing: []string{}, Besides: []string{}, Events: 3, Lost: 1, Twice: 1, Problems: 1},
 			"2 of 2 attacks found, none besides; of 3 events 1 were lost and 1 arrived twice",
+		},
+		{
+			"a problem is lost", func(w *watcher) { w.problems = nil },
+			Verdict{Stories: 2, Found: 2, Missing: []string{}, Besides: []string{}, Events: 3, Problems: 1, LostProblems: 1},
+			"2 of 2 attacks found, none besides; each of 3 events arrived exactly once; of 1 Cloud Guard problems 1 were lost",
 		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			w := &watcher{events: map[string]int{"a": 1, "b": 1, "c": 1}, found: found()}
+			w := &watcher{events: map[string]int{"a": 1, "b": 1, "c": 1}, problems: map[string]int{"p": 2}, found: found()}
 			test.change(w)
 			got := judge(day(), w)
 			if diff := cmp.Diff(test.want, got); diff != "" {

@@ -23,10 +23,11 @@ type watcher struct {
 	out      io.Writer
 	progress *progress
 
-	mu     sync.Mutex
-	parser fastjson.Parser     // guarded by mu
-	events map[string]int      // guarded by mu: deliveries by event id
-	found  map[string]*finding // guarded by mu: the newest revision by incident id
+	mu       sync.Mutex
+	parser   fastjson.Parser     // guarded by mu
+	events   map[string]int      // guarded by mu: deliveries by event id
+	problems map[string]int      // guarded by mu: deliveries by problem id, one for each change
+	found    map[string]*finding // guarded by mu: the newest revision by incident id
 }
 
 // finding is one incident, read from its OCSF document.
@@ -42,7 +43,7 @@ type finding struct {
 func (f *finding) identity() string { return identity(f.rule, f.key, f.count) }
 
 func newWatcher(o Options, events int) *watcher {
-	return &watcher{out: o.Out, progress: newProgress(o, events), events: make(map[string]int, events), found: map[string]*finding{}}
+	return &watcher{out: o.Out, progress: newProgress(o, events), events: make(map[string]int, events), problems: map[string]int{}, found: map[string]*finding{}}
 }
 
 // log is where warnings of the pipeline go.
@@ -51,8 +52,8 @@ func (w *watcher) log() io.Writer { return w.progress }
 func (w *watcher) begin(sim *ocisim.Sim, endpoint string) {
 	t := sim.Tenancies()[0]
 	truth := sim.Truth()
-	fmt.Fprintf(w.out, "A day of the tenancy %s: %d events in %d regions, collected from %s by signed requests.\n\n",
-		t.Name, len(truth.Events), len(t.Regions), endpoint)
+	fmt.Fprintf(w.out, "A day of the tenancy %s: %d audit events and %d Cloud Guard problems in %d regions, collected from %s by signed requests.\n\n",
+		t.Name, len(truth.Events), len(truth.Problems), len(t.Regions), endpoint)
 	fmt.Fprintf(w.out, line, "TIME", "SEVERITY", "WHO", "FROM", "INCIDENT")
 }
 
@@ -73,21 +74,25 @@ func (w *watcher) consume(_ context.Context, batch service.MessageBatch) error {
 			w.incident(m, data)
 			continue
 		}
-		if source, _ := m.MetaGet("oci_source"); source == "oci_audit" {
+		switch source, _ := m.MetaGet("oci_source"); source {
+		case "oci_audit":
 			arrived++
-			w.event(data)
+			w.events[w.text(data, "eventId")]++
+		case "oci_cloudguard":
+			w.problems[w.text(data, "id")]++
 		}
 	}
 	w.progress.add(arrived)
 	return nil
 }
 
-func (w *watcher) event(data []byte) {
-	id := ""
-	if v, err := w.parser.ParseBytes(data); err == nil {
-		id = string(v.GetStringBytes("eventId"))
+// text gives a field at the top of a record; "" where there is none.
+func (w *watcher) text(data []byte, name string) string {
+	v, err := w.parser.ParseBytes(data)
+	if err != nil {
+		return ""
 	}
-	w.events[id]++
+	return string(v.GetStringBytes(name))
 }
 
 func (w *watcher) incident(m *service.Message, data []byte) {
