@@ -68,7 +68,6 @@ type Client struct {
 
 	mu     sync.Mutex
 	offset time.Duration   // mu; Oracle's clock less ours, from the Date of the last answer
-	heard  bool            // mu; true once an answer came
 	proved map[string]bool // mu; regions that have accepted our signature
 }
 
@@ -294,15 +293,15 @@ const maxErrorBody = 64 << 10
 
 var errTooLarge = errors.New("the body is larger than the limit")
 
-// hear learns Oracle's time from an answer.
+// hear learns Oracle's time from an answer. A window must never end in what is the future for Oracle: what is processed there later would be missed.
 func (c *Client) hear(got *reply) {
 	if got.date.IsZero() {
 		return
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.offset = got.date.Sub(c.opts.Now().Truncate(time.Second))
-	c.heard = true
+	// Oracle refuses signatures that are further off, so a larger difference is a mistake of something between.
+	c.offset = min(max(got.date.Sub(c.opts.Now().Truncate(time.Second)), -maxSkew), maxSkew)
 }
 
 // sleep waits for d or until ctx ends.
