@@ -55,7 +55,9 @@ func (e *Engine) save(ctx context.Context, l *locked, ids []string, s saving) er
 	}
 	if err := e.store.Save(ctx, changes); err != nil {
 		l.failed(ids)
-		e.due.unsaved = e.due.unsaved || deadlines
+		if deadlines {
+			e.due.unsaved = true
+		}
 		e.history.failed()
 		e.garbage.keep(changes)
 		return fmt.Errorf("saving %d rows of state: %w", len(changes), err)
