@@ -47,7 +47,11 @@ func rules(root string) ([]Document, error) {
 	if count == 0 {
 		return nil, fmt.Errorf("writing the index of rules: %w", errNoRules)
 	}
-	d, err := withSections(root, "rules/README.md", section{"rules", "Rules", b.String()}, section{"functions", "Functions", functions()})
+	rows, err := language(root)
+	if err != nil {
+		return nil, err
+	}
+	d, err := withSections(root, "rules/README.md", section{"rules", "Rules", b.String()}, section{"functions", "Functions", functions()}, section{"language", "Language", rows})
 	if err != nil {
 		return nil, fmt.Errorf("writing the index of rules: %w", err)
 	}

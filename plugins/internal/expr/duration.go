@@ -46,6 +46,11 @@ func ParseDuration(s string) (time.Duration, error) {
 		rest = rest[end:]
 		total += n * float64(ms)
 	}
+	// 8.001s is 8000.999... in binary: what lies nearer than any digit could mean is the whole number.
+	const nothing = 1e-6
+	if whole := math.Round(total); math.Abs(total-whole) <= nothing {
+		total = whole
+	}
 	if total != math.Trunc(total) {
 		return 0, fmt.Errorf("duration %q: the shortest unit is a millisecond: %w", s, ErrDuration)
 	}
