@@ -150,21 +150,21 @@ func readRow(raw []byte) Item {
 			})
 		}
 	})
-	item.Time = instant(when, datetime)
-	if item.Err == nil && item.ID == "" {
+	item.Time = milliseconds(datetime)
+	if when != nil {
+		s, _ := text(when)
+		at, err := time.Parse(time.RFC3339Nano, s)
+		if err == nil {
+			item.Time = at.UTC()
+		}
+		if err != nil && item.Err == nil {
+			item.Err = fmt.Errorf("the record's time is no RFC 3339 time but %.40q", when)
+		}
+	}
+	if item.ID == "" && item.Err == nil {
 		item.Err = errors.New("the record has no id")
 	}
 	return item
-}
-
-// instant reads the time of an event, or else of its row.
-func instant(when, datetime []byte) time.Time {
-	if s, ok := text(when); ok {
-		if at, err := time.Parse(time.RFC3339Nano, s); err == nil {
-			return at.UTC()
-		}
-	}
-	return milliseconds(datetime)
 }
 
 func milliseconds(value []byte) time.Time {

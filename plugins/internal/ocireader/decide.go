@@ -1,0 +1,226 @@
+package ocireader
+
+import (
+	"slices"
+	"time"
+
+	"benthos-oci/plugins/internal/collect"
+	"benthos-oci/plugins/internal/oci"
+)
+
+// result is what came of reading a pass.
+type result struct {
+	p   *partition
+	err error
+}
+
+// decide gives out passes until the reader is closed or a bounded run has ended. It owns the schedule of all partitions.
+func (r *reader) decide() {
+	defer r.done.Done()
+	results := make(chan result, r.conf.Threads)
+	found := make(chan error, 1)
+	running, refreshing := 0, false
+	refresh := time.Now().Add(r.conf.Refresh)
+	report := newReport(r)
+	defer func() {
+		for range running {
+			<-results
+		}
+		if refreshing {
+			<-found
+		}
+	}()
+	for {
+		for running < r.conf.Threads {
+			p, pass := r.choose(time.Now())
+			if p == nil {
+				break
+			}
+			running++
+			p.busy = true
+			go func() { results <- result{p: p, err: r.read(p, pass)} }()
+		}
+		if now := time.Now(); !refreshing && !now.Before(refresh) {
+			refreshing = true
+			go func() { found <- r.discover(r.ctx) }()
+		}
+		report.tick(time.Now())
+		if running == 0 && r.finished() {
+			r.finish()
+			return
+		}
+		timer := time.NewTimer(r.pause(refresh, refreshing, running == r.conf.Threads))
+		select {
+		case <-r.ctx.Done():
+			timer.Stop()
+			return
+		case one := <-results:
+			running--
+			r.settle(one)
+		case err := <-found:
+			refreshing, refresh = false, time.Now().Add(r.conf.Refresh)
+			if err != nil {
+				r.health.Failed("the list of what there is to read", err)
+				refresh = time.Now().Add(min(r.conf.Refresh, time.Minute))
+				break
+			}
+			r.health.Worked("the list of what there is to read")
+		case <-r.wake:
+			for _, p := range r.all() {
+				p.waiting = false
+			}
+		case <-timer.C:
+			r.measure()
+		}
+		timer.Stop()
+	}
+}
+
+// choose gives the partition that is furthest behind and has something to read, with what to read of it.
+// Taking the furthest behind keeps the partitions together, so that event time moves on evenly.
+func (r *reader) choose(now time.Time) (*partition, *collect.Pass) {
+	all := r.all()
+	for {
+		var least *partition
+		var at time.Time
+		for _, p := range all {
+			if p.busy || p.waiting || now.Before(p.notBefore) {
+				continue
+			}
+			p.mu.Lock()
+			position, retired := p.cursor.Position(), p.retired
+			p.mu.Unlock()
+			if !retired && (least == nil || position.Before(at)) {
+				least, at = p, position
+			}
+		}
+		if least == nil {
+			return nil, nil
+		}
+		oracle := r.client.Now()
+		least.mu.Lock()
+		pass, ok := least.cursor.Next(oracle)
+		lost, some := least.cursor.Lost()
+		caught := least.cursor.CaughtUp(oracle)
+		settles := least.cursor.Settles()
+		least.mu.Unlock()
+		if some {
+			r.log.Errorf("The position of %s is older than what Oracle keeps: what happened between %s and %s cannot be read any more",
+				least.Name, lost.Start.Format(time.RFC3339), lost.End.Format(time.RFC3339))
+		}
+		switch {
+		case ok:
+			return least, pass
+		case caught:
+			r.idle(least, now, settles.Sub(oracle))
+		default:
+			least.waiting = true
+		}
+	}
+}
+
+// idle puts a partition that has caught up to sleep until the next sweep, or until what appears late in a bounded run had its time.
+func (r *reader) idle(p *partition, now time.Time, settles time.Duration) {
+	p.caught = true
+	p.notBefore = now.Add(r.conf.Poll)
+	if settles > 0 {
+		p.notBefore = now.Add(min(settles, r.conf.Poll))
+	}
+	p.mu.Lock()
+	over := !p.goneSince.IsZero() && now.Sub(p.goneSince) > r.plan.Overlap+time.Hour && p.cursor.Idle()
+	p.mu.Unlock()
+	// What is not listed any more is read for as long as something may still appear in it.
+	if over {
+		p.retire()
+	}
+}
+
+// settle notes what came of a pass.
+func (r *reader) settle(one result) {
+	p := one.p
+	p.busy = false
+	switch {
+	case r.ctx.Err() != nil:
+		return
+	case one.err == nil:
+		p.failures = 0
+		p.notBefore = time.Time{}
+		r.health.Worked(p.Name)
+	default:
+		p.failures++
+		pause := min(firstPause<<min(p.failures-1, 16), max(r.conf.Poll, firstPause))
+		p.notBefore = time.Now().Add(pause)
+		r.health.Failed(p.Name, one.err)
+	}
+	failing, alive := 0, false
+	for _, other := range r.all() {
+		if other.gone() {
+			continue
+		}
+		if other.failures > 0 {
+			failing++
+		}
+		alive = alive || other.failures < tryBeforeRed
+	}
+	r.metrics.Failing.Set(int64(failing))
+	if !alive && one.err != nil {
+		r.trouble.Store(&one.err)
+		if r.outlet.InFlight() == 0 {
+			r.outlet.Disconnect()
+		}
+	}
+}
+
+// pause is how long to wait when nothing happens. While every thread is at work no partition can be due.
+func (r *reader) pause(refresh time.Time, refreshing, full bool) time.Duration {
+	now := time.Now()
+	next := now.Add(progressEvery)
+	if !refreshing && refresh.Before(next) {
+		next = refresh
+	}
+	for _, p := range r.all() {
+		if !full && !p.busy && !p.waiting && p.notBefore.Before(next) && !p.gone() {
+			next = p.notBefore
+		}
+	}
+	return max(next.Sub(now), time.Millisecond)
+}
+
+// finished is true once a bounded run has delivered everything that it may read.
+func (r *reader) finished() bool {
+	if r.plan.End.IsZero() {
+		return false
+	}
+	for _, p := range r.all() {
+		p.mu.Lock()
+		over, idle := p.cursor.Finished() || p.retired, p.cursor.Idle()
+		p.mu.Unlock()
+		if !over && (p.failures < tryBeforeGone || !idle) {
+			return false
+		}
+	}
+	// Outages end; only what is hopeless is left out.
+	for _, p := range r.all() {
+		if p.failures >= tryBeforeGone && !p.gone() && !slices.Contains(r.conf.Hopeless, oci.KindOf(r.health.Of(p.Name))) {
+			return false
+		}
+	}
+	return true
+}
+
+// finish ends a bounded run.
+func (r *reader) finish() {
+	left := 0
+	for _, p := range r.all() {
+		if p.failures >= tryBeforeGone && !p.gone() {
+			left++
+		}
+	}
+	if left > 0 {
+		r.log.Errorf("Reading up to %s has ended without %d of %d partitions, which cannot be read: their position is kept, so run it again once what the log says is mended",
+			r.plan.End.Format(time.RFC3339), left, len(r.all()))
+	}
+	r.log.Infof("Read everything up to %s: %d records", r.plan.End.Format(time.RFC3339), r.events.Load())
+	r.source.End()
+	r.outlet.End()
+}

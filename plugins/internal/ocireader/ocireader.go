@@ -1,0 +1,161 @@
+// Package ocireader reads an API of Oracle's that lists records by time: window after window, partition beside partition,
+// each record once, the position saved behind the acks.
+//
+// It stands between package oci, which calls, and the pipeline, and does as package collect decides.
+// What is particular to an API is its Source; an input is one of those and a configuration:
+//
+//	in, err := ocireader.New(ocireader.Config{Config: common, Component: Name, Source: source, Plan: plan}, res)
+package ocireader
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/redpanda-data/benthos/v4/public/service"
+
+	"benthos-oci/plugins/internal/collect"
+	"benthos-oci/plugins/internal/oci"
+	"benthos-oci/plugins/internal/ocifields"
+	"benthos-oci/plugins/internal/progress"
+	"benthos-oci/plugins/internal/watermark"
+)
+
+// Source is what differs between the APIs that are read.
+type Source interface {
+	// Groups are names of what has a beginning of its own: "" where all partitions have the same.
+	Groups() []string
+	// Places are the partitions of today.
+	Places(ctx context.Context, client *oci.Client) ([]Place, error)
+	// Page reads one page of a span of a place; token is "" for the first.
+	Page(ctx context.Context, client *oci.Client, where Place, span collect.Span, token string) (oci.Page, error)
+	// Message makes a record's message, with the metadata that only this API has.
+	Message(where Place, item oci.Item) *service.Message
+}
+
+// Place is one partition: what is asked for, in one region.
+type Place struct {
+	// Group is one of the source's.
+	Group string
+	// Name tells partitions apart, in keys, logs and watermarks.
+	Name   string
+	Region string
+	// Subject is what is asked for there: a query.
+	Subject string
+}
+
+// Config says what an input reads, and how.
+type Config struct {
+	ocifields.Config
+
+	Component string
+	Source    Source
+	// Plan says how partitions are read; its end and its overlap are those of the fields.
+	Plan collect.Plan
+	// Refresh is how often places are looked for.
+	Refresh time.Duration
+	// Threads is how many passes are read at the same time.
+	Threads int
+	// Hopeless are failures that nothing but another configuration or policy ends: a bounded run ends without such a place.
+	Hopeless []oci.Kind
+	// Check tells what is missing; it is what the test of the connection runs.
+	Check func(ctx context.Context, open func() (*oci.Client, error)) oci.Report
+}
+
+// reconnect is how long Benthos waits before it asks again whether an input that cannot read anything is well.
+const reconnect = 10 * time.Second
+
+// Input is what Benthos sees; the reading is done by a reader, which lives from the first Connect that succeeds to Close.
+type Input struct {
+	// Change lets tests replace the transport; nil elsewhere.
+	Change func(*oci.Options)
+
+	conf    Config
+	res     *service.Resources
+	log     *service.Logger
+	name    string
+	source  *watermark.Source
+	store   *ocifields.Store
+	metrics *ocifields.Metrics
+	late    *lateness
+	health  *ocifields.Health
+	outlet  *ocifields.Outlet
+
+	mu     sync.Mutex
+	reader *reader // mu
+	closed bool    // mu
+}
+
+// New makes an input; it sends nothing. It must be wrapped by ocifields.Retrying.
+func New(c Config, res *service.Resources) (*Input, error) {
+	store, err := ocifields.NewStore(res, c.Cache)
+	if err != nil {
+		return nil, err
+	}
+	if !store.Durable() && c.End.IsZero() {
+		res.Logger().Warnf("%s has no checkpoint_cache: its position is in memory only, and a restart begins at `start` again", c.Component)
+	}
+	return &Input{
+		conf: c, res: res, log: res.Logger(), name: progress.Name(res), store: store,
+		source:  progress.Of(res).Register(progress.Name(res), !c.End.IsZero()),
+		metrics: ocifields.NewMetrics(res, c.Component), late: newLateness(res, c.Component, c.Overlap),
+		health: ocifields.NewHealth(res.Logger()), outlet: ocifields.NewOutlet(c.Limit),
+	}, nil
+}
+
+// Connect opens the reader, or tells whether the one that is open can read.
+func (i *Input) Connect(ctx context.Context) error {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	switch {
+	case i.closed:
+		return service.ErrEndOfInput
+	case i.reader == nil:
+		r, err := openReader(ctx, i)
+		if err != nil {
+			return service.NewErrBackOff(err, reconnect)
+		}
+		i.reader = r
+		r.start()
+		return nil
+	}
+	if err := i.reader.ill(); err != nil && i.outlet.InFlight() == 0 {
+		return service.NewErrBackOff(err, reconnect)
+	}
+	return nil
+}
+
+// ReadBatch gives the next batch.
+func (i *Input) ReadBatch(ctx context.Context) (service.MessageBatch, service.AckFunc, error) {
+	return i.outlet.Read(ctx)
+}
+
+// Close stops reading and saves the position of what was acked.
+func (i *Input) Close(ctx context.Context) error {
+	i.mu.Lock()
+	r := i.reader
+	i.closed = true
+	i.mu.Unlock()
+	if r == nil {
+		return nil
+	}
+	return r.close(ctx)
+}
+
+// ConnectionTest tells whether the input can read what it is configured to.
+func (i *Input) ConnectionTest(ctx context.Context) service.ConnectionTestResults {
+	report := i.conf.Check(ctx, i.client)
+	var results service.ConnectionTestResults
+	for _, step := range report.Steps {
+		if step.Err != nil {
+			results = append(results, service.ConnectionTestFailed(step.Err))
+		}
+	}
+	if len(results) == 0 {
+		return service.ConnectionTestSucceeded().AsList()
+	}
+	return results
+}
+
+// client makes a client of the configuration.
+func (i *Input) client() (*oci.Client, error) { return i.conf.Client(i.res, i.metrics, i.Change) }

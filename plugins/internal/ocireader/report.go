@@ -1,0 +1,119 @@
+package ocireader
+
+import (
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/redpanda-data/benthos/v4/public/service"
+)
+
+// lateness watches what appears only when a window is read a second time.
+type lateness struct {
+	overlap time.Duration
+	events  *service.MetricCounter
+	lag     *service.MetricGauge
+
+	mu     sync.Mutex
+	most   time.Duration // mu
+	warned bool          // mu
+}
+
+func newLateness(res *service.Resources, component string, overlap time.Duration) *lateness {
+	return &lateness{
+		overlap: overlap,
+		events:  res.Metrics().NewCounter(component+"_late_events_total", "region"), // records that were first found when their window was read again
+		lag:     res.Metrics().NewGauge(component + "_late_events_lag_seconds"),     // the longest time after which one was found
+	}
+}
+
+// found notes a record that appeared after its window had been read, at most lag after it happened.
+func (l *lateness) found(log *service.Logger, region string, lag time.Duration) {
+	l.events.Incr(1, region)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if lag > l.most {
+		l.most = lag
+		l.lag.SetFloat64(lag.Seconds())
+	}
+	if lag > l.overlap/2 && !l.warned {
+		l.warned = true
+		log.Warnf("Records of %s appear up to %s after their window was read, more than half of the overlap of %s: raise overlap if this grows", region, lag.Round(time.Second), l.overlap)
+	}
+}
+
+// report writes the few lines of a healthy run: how a long catch-up gets on, and what the first sweep has read.
+type report struct {
+	r     *reader
+	began time.Time
+	next  time.Time
+	first bool // the first sweep is over
+
+	from time.Duration // how far behind it was at the beginning
+}
+
+func newReport(r *reader) *report {
+	now := time.Now()
+	return &report{r: r, began: now, next: now.Add(progressEvery), from: r.behind()}
+}
+
+// behind is how far the partition that is furthest behind is from now, or from the end of a bounded run.
+func (r *reader) behind() time.Duration {
+	to := r.client.Now()
+	if !r.plan.End.IsZero() && r.plan.End.Before(to) {
+		to = r.plan.End
+	}
+	var most time.Duration
+	for _, p := range r.all() {
+		if p.failures > 0 || p.gone() {
+			continue
+		}
+		p.mu.Lock()
+		most = max(most, to.Sub(p.cursor.Position()))
+		p.mu.Unlock()
+	}
+	return most
+}
+
+func (w *report) tick(now time.Time) {
+	if w.first {
+		return
+	}
+	over, failing := true, 0
+	for _, p := range w.r.all() {
+		gone := p.gone()
+		if p.failures > 0 && !gone {
+			failing++
+		}
+		over = over && (p.caught || p.failures > 0 || gone)
+	}
+	behind := w.r.behind()
+	if over {
+		w.first = true
+		w.r.log.Infof("First sweep done: %d records of %d partitions delivered, %s behind%s",
+			w.r.events.Load(), len(w.r.all()), behind.Round(time.Second), failed(failing))
+		return
+	}
+	if now.Before(w.next) {
+		return
+	}
+	w.next = now.Add(progressEvery)
+	w.r.log.Infof("Catching up: %d records delivered, %s behind%s%s", w.r.events.Load(), behind.Round(time.Second), w.left(now, behind), failed(failing))
+}
+
+// left estimates when the catch-up will be over.
+func (w *report) left(now time.Time, behind time.Duration) string {
+	gone := w.from - behind
+	if gone <= 0 {
+		return ""
+	}
+	left := time.Duration(float64(now.Sub(w.began)) * float64(behind) / float64(gone))
+	return fmt.Sprintf(", about %s left", left.Round(time.Second))
+}
+
+func failed(n int) string {
+	if n == 0 {
+		return ""
+	}
+	return fmt.Sprintf(", %d partitions cannot be read", n)
+}
