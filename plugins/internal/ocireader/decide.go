@@ -150,7 +150,7 @@ func (r *reader) settle(one result) {
 		p.failures++
 		pause := min(firstPause<<min(p.failures-1, 16), max(r.conf.Poll, firstPause))
 		p.notBefore = time.Now().Add(pause)
-		r.health.Failed(p.Name, one.err)
+		r.failed(p, one.err)
 	}
 	failing, alive := 0, false
 	for _, other := range r.all() {
@@ -169,6 +169,22 @@ func (r *reader) settle(one result) {
 			r.outlet.Disconnect()
 		}
 	}
+}
+
+// failed notes why a partition cannot be read. A deleted place whose history is refused is nobody's mistake: it is left alone.
+func (r *reader) failed(p *partition, err error) {
+	if !p.isDeleted() || oci.KindOf(err) != oci.NoPermission {
+		r.health.Failed(p.Name, err)
+		return
+	}
+	if p.failures < tryBeforeGone {
+		return
+	}
+	p.mu.Lock()
+	from := p.cursor.Delivered()
+	p.mu.Unlock()
+	r.log.Warnf("%s was deleted, and Oracle refuses to list what happened there: what was processed after %s is not read", p.Name, from.Format(time.RFC3339))
+	p.retire()
 }
 
 // pause is how long to wait when nothing happens. While every thread is at work no partition can be due.

@@ -40,8 +40,10 @@ type Place struct {
 	// Name tells partitions apart, in keys, logs and watermarks.
 	Name   string
 	Region string
-	// Subject is what is asked for there: a query.
+	// Subject is what is asked for there: a query, a compartment.
 	Subject string
+	// Deleted is true where nothing new can happen any more. Its history is read; a refusal to list it is nobody's mistake.
+	Deleted bool
 }
 
 // Config says what an input reads, and how.

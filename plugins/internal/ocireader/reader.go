@@ -14,10 +14,11 @@ import (
 	"benthos-oci/plugins/internal/watermark"
 )
 
-// Waits of the reader.
+// Waits and limits of the reader.
 const (
 	firstPause    = 5 * time.Second  // after the first failure of a partition; doubles up to the poll interval
 	saveTimeout   = 10 * time.Second // for the last save at shutdown
+	savePart      = 2000             // records delivered of windows that are not over, before they are saved
 	progressEvery = 30 * time.Second // between two lines about a long catch-up
 	tryBeforeRed  = 3                // failures in a row of every partition before the input counts as disconnected
 	tryBeforeGone = 3                // refusals in a row before a bounded run ends without a partition
@@ -54,7 +55,8 @@ type partition struct {
 	mu        sync.Mutex
 	cursor    *collect.Cursor // mu
 	owed      []func()        // mu; marks of batches that were refused and are read again
-	goneSince time.Time       // mu; when it was first not listed any more
+	deleted   bool            // mu
+	goneSince time.Time       // mu; when it was first found deleted, or not listed any more
 	retired   bool            // mu; not read any more
 
 	// What follows belongs to the goroutine that decides.
@@ -141,9 +143,10 @@ func (r *reader) discover(ctx context.Context) error {
 	}
 	for _, p := range r.all() {
 		p.mu.Lock()
-		if listed[p.Name] {
+		switch gone := p.deleted || !listed[p.Name]; {
+		case !gone:
 			p.goneSince = time.Time{}
-		} else if p.goneSince.IsZero() {
+		case p.goneSince.IsZero():
 			p.goneSince = time.Now()
 		}
 		p.mu.Unlock()
@@ -151,6 +154,11 @@ func (r *reader) discover(ctx context.Context) error {
 	for _, group := range r.conf.Source.Groups() {
 		ledger := r.ledgers[group]
 		ledger.Refreshed = at
+		for _, where := range places {
+			if where.Group == group {
+				ledger.Learn(where.Name)
+			}
+		}
 		r.ledgers[group] = ledger
 		if err := r.saveLedger(ctx, group); err != nil {
 			return err
@@ -165,13 +173,16 @@ func (r *reader) add(ctx context.Context, where Place) error {
 	old := r.partitions[where.Name]
 	r.mu.Unlock()
 	if old != nil {
+		old.mu.Lock()
+		old.deleted = where.Deleted
+		old.mu.Unlock()
 		return nil
 	}
 	cursor, err := r.restore(ctx, where)
 	if err != nil {
 		return err
 	}
-	p := &partition{Place: where, cursor: cursor, mark: r.source.Partition(r.client.Tenancy(), where.Name)}
+	p := &partition{Place: where, deleted: where.Deleted, cursor: cursor, mark: r.source.Partition(r.client.Tenancy(), where.Name)}
 	r.mu.Lock()
 	r.partitions[where.Name] = p
 	r.sorted = ocifields.Sorted(r.partitions)
@@ -186,7 +197,15 @@ func (r *reader) restore(ctx context.Context, where Place) (*collect.Cursor, err
 		return nil, err
 	}
 	if values[0] == nil {
-		cursor := collect.Start(r.plan, key, r.ledgers[where.Group].Found(r.plan.Overlap))
+		ledger := r.ledgers[where.Group]
+		from := ledger.Found(r.plan.Overlap)
+		if ledger.Knows(where.Name) {
+			// Lost is not new: rather everything again than a gap.
+			from = ledger.Start
+			r.log.Errorf("The cache %q has lost the position of %s: it is read again from %s on, so records leave a second time; the cache must not drop or expire what it holds",
+				r.conf.Cache, where.Name, from.Format(time.RFC3339))
+		}
+		cursor := collect.Start(r.plan, key, from)
 		return cursor, r.store.Save(ctx, cursor.First())
 	}
 	saved, err := collect.ParsePosition(key, values[0])
@@ -227,7 +246,14 @@ func (r *reader) close(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, saveTimeout)
 	defer cancel()
 	r.client.Close()
-	return r.saveAll(ctx)
+	return r.saveAll(ctx, 1)
+}
+
+// isDeleted is true where nothing new can happen any more.
+func (p *partition) isDeleted() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.deleted
 }
 
 // ill tells why nothing can be read, nil where something can.
@@ -249,7 +275,7 @@ func (r *reader) keep() {
 		case <-r.save:
 		}
 		for {
-			err := r.saveAll(r.ctx)
+			err := r.saveAll(r.ctx, savePart)
 			if err == nil {
 				r.health.Worked("the saved position")
 				pause = time.Second
@@ -268,28 +294,40 @@ func (r *reader) keep() {
 	}
 }
 
-// saveAll saves the position of each partition that moved.
-func (r *reader) saveAll(ctx context.Context) error {
+// saveAll saves the position of each partition that moved, and what was delivered of windows that are not over
+// where that is at least so many records.
+func (r *reader) saveAll(ctx context.Context, part int) error {
 	for _, p := range r.all() {
-		p.mu.Lock()
-		save, ok := p.cursor.Save()
-		p.mu.Unlock()
-		if !ok {
-			continue
-		}
-		if err := r.store.Save(ctx, save.Changes); err != nil {
+		if err := r.savePartition(ctx, p, (*collect.Cursor).Save); err != nil {
 			return err
 		}
-		p.mu.Lock()
-		p.cursor.Saved(save)
-		var owed []func()
-		if p.cursor.Idle() {
-			owed, p.owed = p.owed, nil
+		err := r.savePartition(ctx, p, func(c *collect.Cursor) (*collect.Save, bool) { return c.SavePart(part) })
+		if err != nil {
+			return err
 		}
-		p.mu.Unlock()
-		for _, done := range owed {
-			done()
-		}
+	}
+	return nil
+}
+
+func (r *reader) savePartition(ctx context.Context, p *partition, what func(*collect.Cursor) (*collect.Save, bool)) error {
+	p.mu.Lock()
+	save, ok := what(p.cursor)
+	p.mu.Unlock()
+	if !ok {
+		return nil
+	}
+	if err := r.store.Save(ctx, save.Changes); err != nil {
+		return err
+	}
+	p.mu.Lock()
+	p.cursor.Saved(save)
+	var owed []func()
+	if p.cursor.Idle() {
+		owed, p.owed = p.owed, nil
+	}
+	p.mu.Unlock()
+	for _, done := range owed {
+		done()
 	}
 	return nil
 }

@@ -22,8 +22,8 @@ type lateness struct {
 func newLateness(res *service.Resources, component string, overlap time.Duration) *lateness {
 	return &lateness{
 		overlap: overlap,
-		events:  res.Metrics().NewCounter(component+"_late_events_total", "region"), // records that were first found when their window was read again
-		lag:     res.Metrics().NewGauge(component + "_late_events_lag_seconds"),     // the longest time after which one was found
+		events:  res.Metrics().NewCounter(component+"_late_events_total", "region"), // Records that were first found when their window was read again.
+		lag:     res.Metrics().NewGauge(component + "_late_events_lag_seconds"),     // Longest time after which a record was first found.
 	}
 }
 
