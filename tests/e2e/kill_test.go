@@ -83,7 +83,7 @@ func TestKillsLoseNothingAndChangeNoIncident(t *testing.T) {
 		if err != nil {
 			t.Fatalf("the last run ended with %v:\n%s", err, tail(p.log.String(), 40))
 		}
-	case <-time.After(5 * time.Minute):
+	case <-time.After(patience):
 		t.Fatalf("the last run does not end:\n%s", tail(p.log.String(), 40))
 	}
 

@@ -86,7 +86,7 @@ func feed(t *testing.T, events []timed, batch, threads int) map[string]settled {
 		"cache_resources": []any{map[string]any{
 			"label": "state", "bolt": map[string]any{"path": filepath.Join(t.TempDir(), "state.db"), "fsync": false},
 		}},
-	}), 10*time.Minute)
+	}), patience)
 	for _, d := range out.deliveries() {
 		if d.meta["correlate_type"] == "late" {
 			t.Fatalf("an event was late: %.300s", d.body)

@@ -27,7 +27,7 @@ func collectAll(t *testing.T, w *world, change func(*pipeline)) []delivery {
 	if change != nil {
 		change(&p)
 	}
-	run(t, p.yaml(t), 10*time.Minute)
+	run(t, p.yaml(t), patience)
 	return out.deliveries()
 }
 
