@@ -5,12 +5,10 @@ import (
 	"errors"
 	"math/rand/v2"
 	"net/http"
-	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
-	_ "github.com/redpanda-data/benthos/v4/public/components/pure"
 	"github.com/redpanda-data/benthos/v4/public/service"
 
 	"benthos-oci/plugins/internal/collect"
@@ -56,7 +54,7 @@ func TestKillAtAnyPointLosesNothing(t *testing.T) {
 			if random.IntN(2) == 0 {
 				synctest.Wait() // what was acked is saved, or not
 			}
-			kill(in)
+			r.kill(in)
 		}
 		if missing, _, invented := r.missing(got); missing != 0 || invented != 0 {
 			t.Errorf("got %d missing, %d invented after 20 kills, want 0", missing, invented)
@@ -79,12 +77,12 @@ func TestNackKeepsCursor(t *testing.T) {
 			t.Fatal(err)
 		}
 		refused.take(batch)
-		before := position(t, r, in)
+		before := r.positions()
 		if err := ack(ctx, errors.New("the output is full")); err != nil {
 			t.Fatal(err)
 		}
 		synctest.Wait()
-		if after := position(t, r, in); after != before {
+		if after := r.positions(); after != before {
 			t.Errorf("the position moved from %s to %s after a nack", before, after)
 		}
 		r.drain(in, got, nil)
@@ -95,27 +93,6 @@ func TestNackKeepsCursor(t *testing.T) {
 			}
 		}
 	})
-}
-
-// position reads what is saved of all partitions.
-func position(t *testing.T, r *rig, in *input) string {
-	t.Helper()
-	var keys []string
-	for _, p := range in.reader.all() {
-		keys = append(keys, in.reader.prefix+"/"+p.name())
-	}
-	values, err := in.store.Load(t.Context(), keys)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var all strings.Builder
-	for i, value := range values {
-		if _, err := collect.ParsePosition(keys[i], value); err != nil {
-			t.Fatal(err)
-		}
-		all.Write(value)
-	}
-	return all.String()
 }
 
 func TestUnackedBatchKeepsCursorWhileLaterOnesAreAcked(t *testing.T) {
@@ -132,7 +109,7 @@ func TestUnackedBatchKeepsCursorWhileLaterOnesAreAcked(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		before := position(t, r, in)
+		before := r.positions()
 		for range 15 {
 			_, ack, err := in.ReadBatch(ctx)
 			if err != nil {
@@ -143,14 +120,14 @@ func TestUnackedBatchKeepsCursorWhileLaterOnesAreAcked(t *testing.T) {
 			}
 		}
 		synctest.Wait()
-		if after := position(t, r, in); after != before {
+		if after := r.positions(); after != before {
 			t.Errorf("the position moved past a batch of %d events without an ack: %s to %s", len(first), before, after)
 		}
 		if err := ackFirst(ctx, nil); err != nil {
 			t.Fatal(err)
 		}
 		synctest.Wait()
-		if after := position(t, r, in); after == before {
+		if after := r.positions(); after == before {
 			t.Error("the position did not move after the last ack")
 		}
 		r.close(in)
@@ -183,18 +160,11 @@ func TestLateEventsLeaveOnceInQuietTimes(t *testing.T) {
 			LateFraction: 0.3, IndexLag: 9 * time.Minute,
 		}, "start: -2h\n")
 		in, got := r.input("poll_interval: 10m\n"), newInbox()
-		go func() {
-			time.Sleep(7 * time.Hour)
-			in.outlet.End()
-		}()
-		r.drain(in, got, nil)
+		r.drainFor(in, got, 7*time.Hour)
 		r.close(in)
 		r.wantAll(got, 0)
-		if in.late.most == 0 {
-			t.Error("no event was found in the overlap, want some: the test shows nothing")
-		}
-		if in.late.most > 15*time.Minute {
-			t.Errorf("the largest lag is %s, want at most the overlap", in.late.most)
+		if r.log.count("after their window was read, more than half of the overlap") != 1 {
+			t.Errorf("it was not said once that events appear late: either the test shows nothing, or the warning is wrong:\n%s", r.log)
 		}
 	})
 }
@@ -216,21 +186,16 @@ func TestStartIsSavedBeforeTheFirstRequest(t *testing.T) {
 		r := newRig(t, c, "start: -36h\n")
 		var saved []byte
 		seen := false
-		in := (*input)(nil)
 		r.via = func(next http.RoundTripper) http.RoundTripper {
 			return watcher{next, func(*http.Request) {
 				if seen {
 					return
 				}
 				seen = true
-				values, err := in.store.Load(t.Context(), []string{Name + "/" + r.sim.Tenancies()[0].OCID + "/ledger"})
-				if err != nil {
-					t.Error(err)
-				}
-				saved = values[0]
+				saved = r.disk.get(r.prefix() + "/ledger")
 			}}
 		}
-		in = r.input("")
+		in := r.input("")
 		want := time.Now().Add(-36 * time.Hour).Truncate(time.Minute)
 		if err := in.Connect(t.Context()); err != nil {
 			t.Fatal(err)
@@ -247,7 +212,7 @@ func TestStartIsSavedBeforeTheFirstRequest(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer r.close(in)
-		if got := in.reader.ledger.Start; !got.Equal(want) {
+		if got := r.ledger().Start; !got.Equal(want) {
 			t.Errorf("got start %s after a restart, want %s", got, want)
 		}
 	})

@@ -15,6 +15,7 @@ import (
 	"github.com/redpanda-data/benthos/v4/public/service"
 
 	"benthos-oci/plugins/internal/event"
+	"benthos-oci/plugins/internal/ocireader"
 	"benthos-oci/plugins/internal/progress"
 	"benthos-oci/plugins/internal/watermark"
 	"benthos-oci/plugins/ocisim"
@@ -64,11 +65,11 @@ func TestFaultsOfTheAPILoseAndRepeatNothing(t *testing.T) {
 }
 
 // patient connects as Benthos does: again and again.
-type patient struct{ *input }
+type patient struct{ *ocireader.Input }
 
 func (p patient) Connect(ctx context.Context) error {
 	for {
-		err := p.input.Connect(ctx)
+		err := p.Input.Connect(ctx)
 		var wait *service.ErrBackOff
 		if !errors.As(err, &wait) {
 			return err
@@ -242,14 +243,15 @@ func TestTwoTenanciesShareNothing(t *testing.T) {
 		r := newRig(t, c, yaml)
 		other := r.sim.Tenancies()[1]
 		r.sim.Faults().Add(ocisim.Fault{Effect: ocisim.EffectStatus, Status: 429, RetryAfter: time.Hour, Tenancy: other.OCID})
-		bad := r.input("")
 		parsed, err := Spec().ParseYAML(r.sim.ConfigBlock("http://127.0.0.1:1", 1)+"checkpoint_cache: state\n"+yaml, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if bad.conf, err = parse(parsed); err != nil {
+		conf, err := parse(parsed)
+		if err != nil {
 			t.Fatal(err)
 		}
+		bad := r.inputOf(conf)
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan struct{})
 		go func() {
@@ -301,15 +303,29 @@ func TestNoEventLiesBelowTheWatermarkWhenItLeaves(t *testing.T) {
 		}
 		moved := event.MinTime
 		var acks []service.AckFunc
-		for {
-			batch, ack, err := in.ReadBatch(ctx)
+		// Acks come late, the newest first.
+		settle := func(keep int) {
+			for i := len(acks) - 1; i >= keep; i-- {
+				if err := acks[i](ctx, nil); err != nil {
+					t.Fatal(err)
+				}
+			}
+			acks = acks[:keep]
+		}
+		for n := 0; ; n++ {
+			short, cancel := context.WithTimeout(ctx, time.Minute)
+			batch, ack, err := in.ReadBatch(short)
+			cancel()
 			if errors.Is(err, service.ErrEndOfInput) {
 				break
+			}
+			if errors.Is(err, context.DeadlineExceeded) && len(acks) > 0 {
+				settle(0)
+				continue
 			}
 			if err != nil {
 				t.Fatal(err)
 			}
-			time.Sleep(time.Second)
 			at := tracker.Advance(time.Now()).All
 			moved = max(moved, at)
 			got := newInbox()
@@ -319,28 +335,12 @@ func TestNoEventLiesBelowTheWatermarkWhenItLeaves(t *testing.T) {
 					t.Fatalf("an event at %s leaves when the watermark is at %s", when, at)
 				}
 			}
-			// Acks come late and in another order.
-			if acks = append(acks, ack); len(acks) >= 8 || len(acks) > 0 && len(batch)%3 == 0 {
-				for i := len(acks) - 1; i >= 0; i-- {
-					if err := acks[i](ctx, nil); err != nil {
-						t.Fatal(err)
-					}
-				}
-				acks = nil
-			}
-			if len(acks) > 0 && len(batch)%7 == 0 {
-				if err := acks[0](ctx, nil); err != nil {
-					t.Fatal(err)
-				}
-				acks = acks[1:]
-			}
-			if in.outlet.InFlight() == len(acks) {
-				for _, ack := range acks {
-					if err := ack(ctx, nil); err != nil {
-						t.Fatal(err)
-					}
-				}
-				acks = nil
+			acks = append(acks, ack)
+			switch {
+			case n%23 == 0:
+				settle(0)
+			case len(acks) >= 8:
+				settle(2)
 			}
 		}
 		if moved < event.TimeOf(c.Start.Add(time.Hour)) {

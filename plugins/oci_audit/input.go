@@ -2,15 +2,13 @@ package ociaudit
 
 import (
 	"context"
-	"sync"
-	"time"
 
 	"github.com/redpanda-data/benthos/v4/public/service"
 
+	"benthos-oci/plugins/internal/collect"
 	"benthos-oci/plugins/internal/oci"
 	"benthos-oci/plugins/internal/ocifields"
-	"benthos-oci/plugins/internal/progress"
-	"benthos-oci/plugins/internal/watermark"
+	"benthos-oci/plugins/internal/ocireader"
 )
 
 func init() {
@@ -27,97 +25,14 @@ func init() {
 	})
 }
 
-// reconnect is how long Benthos waits before it asks again whether an input that cannot read anything is well.
-const reconnect = 10 * time.Second
-
-// input is what Benthos sees; the reading is done by a reader, which lives from the first Connect that succeeds to Close.
-type input struct {
-	conf    config
-	res     *service.Resources
-	log     *service.Logger
-	name    string
-	source  *watermark.Source
-	store   *ocifields.Store
-	metrics *ocifields.Metrics
-	late    *lateness
-	health  *ocifields.Health
-	outlet  *ocifields.Outlet
-	// change lets tests replace the transport; nil elsewhere.
-	change func(*oci.Options)
-
-	mu     sync.Mutex
-	reader *reader // mu
-	closed bool    // mu
-}
-
-func newInput(c config, res *service.Resources) (*input, error) {
-	store, err := ocifields.NewStore(res, c.Cache)
-	if err != nil {
-		return nil, err
-	}
-	if !store.Durable() && c.End.IsZero() {
-		res.Logger().Warnf("%s has no checkpoint_cache: its position is in memory only, and a restart begins at `start` again", Name)
-	}
-	return &input{
-		conf: c, res: res, log: res.Logger(), name: progress.Name(res), store: store,
-		source:  progress.Of(res).Register(progress.Name(res), !c.End.IsZero()),
-		metrics: ocifields.NewMetrics(res, Name), late: newLateness(res, c.Overlap),
-		health: ocifields.NewHealth(res.Logger()), outlet: ocifields.NewOutlet(c.Limit),
-	}, nil
-}
-
-// Connect opens the reader, or tells whether the one that is open can read.
-func (i *input) Connect(ctx context.Context) error {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	switch {
-	case i.closed:
-		return service.ErrEndOfInput
-	case i.reader == nil:
-		r, err := openReader(ctx, i)
-		if err != nil {
-			return service.NewErrBackOff(err, reconnect)
-		}
-		i.reader = r
-		r.start()
-		return nil
-	}
-	if err := i.reader.ill(); err != nil && i.outlet.InFlight() == 0 {
-		return service.NewErrBackOff(err, reconnect)
-	}
-	return nil
-}
-
-// ReadBatch gives the next batch.
-func (i *input) ReadBatch(ctx context.Context) (service.MessageBatch, service.AckFunc, error) {
-	return i.outlet.Read(ctx)
-}
-
-// Close stops reading and saves the position of what was acked.
-func (i *input) Close(ctx context.Context) error {
-	i.mu.Lock()
-	r := i.reader
-	i.closed = true
-	i.mu.Unlock()
-	if r == nil {
-		return nil
-	}
-	return r.close(ctx)
-}
-
-// ConnectionTest tells whether the input can read what it is configured to.
-func (i *input) ConnectionTest(ctx context.Context) service.ConnectionTestResults {
-	report := i.check(ctx)
-	var results service.ConnectionTestResults
-	for _, step := range report.Steps {
-		if step.Err != nil {
-			results = append(results, service.ConnectionTestFailed(step.Err))
-		}
-	}
-	if len(results) == 0 {
-		return service.ConnectionTestSucceeded().AsList()
-	}
-	return results
+func newInput(c config, res *service.Resources) (*ocireader.Input, error) {
+	plan := collect.DefaultPlan()
+	plan.Delay = c.delay
+	return ocireader.New(ocireader.Config{
+		Config: c.Config, Component: Name, Source: trails{c}, Plan: plan, Refresh: c.refresh, Threads: c.threads,
+		Hopeless: []oci.Kind{oci.NoPermission},
+		Check:    c.test,
+	}, res)
 }
 
 // Check calls each operation that an input of this configuration needs once, and reports what is missing.
@@ -128,15 +43,33 @@ func Check(ctx context.Context, conf *service.ParsedConfig) (oci.Report, error) 
 		return oci.Report{}, err
 	}
 	res := conf.Resources()
-	in := &input{conf: c, res: res, log: res.Logger(), metrics: ocifields.NewMetrics(res, Name)}
-	return in.check(ctx), nil
+	metrics := ocifields.NewMetrics(res, Name)
+	return c.test(ctx, func() (*oci.Client, error) { return c.Client(res, metrics, nil) }), nil
 }
 
-func (i *input) check(ctx context.Context) oci.Report {
-	return oci.CheckAudit(ctx, i.client, oci.AuditScope{
-		Regions: explicit(i.conf.regions), Compartments: i.conf.include, Listed: i.conf.needsList(),
-	})
+func (c config) test(ctx context.Context, open func() (*oci.Client, error)) oci.Report {
+	return oci.CheckAudit(ctx, open, oci.AuditScope{Regions: explicit(c.regions), Compartments: c.include, Listed: c.needsList()})
 }
 
-// client makes a client of the configuration.
-func (i *input) client() (*oci.Client, error) { return i.conf.Client(i.res, i.metrics, i.change) }
+// trails are the audit events of a tenancy: one trail for each compartment in each region.
+type trails struct{ conf config }
+
+// Groups says that all compartments have one beginning.
+func (trails) Groups() []string { return []string{""} }
+
+// Places are the compartments in the regions of today.
+func (t trails) Places(ctx context.Context, client *oci.Client) ([]ocireader.Place, error) {
+	return t.conf.places(ctx, client)
+}
+
+// Page reads a page of the events of one compartment.
+func (trails) Page(ctx context.Context, client *oci.Client, where ocireader.Place, span collect.Span, token string) (oci.Page, error) {
+	return client.AuditEvents(ctx, oci.AuditQuery{Region: where.Region, Compartment: where.Subject, Start: span.Start, End: span.End, Page: token})
+}
+
+// Message is the event as it came.
+func (trails) Message(where ocireader.Place, item oci.Item) *service.Message {
+	m := service.NewMessage(item.Raw)
+	m.MetaSetMut("oci_compartment", where.Subject)
+	return m
+}

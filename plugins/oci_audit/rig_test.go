@@ -16,6 +16,7 @@ import (
 
 	"benthos-oci/plugins/internal/oci"
 	"benthos-oci/plugins/internal/ocifields"
+	"benthos-oci/plugins/internal/ocireader"
 	"benthos-oci/plugins/ocisim"
 )
 
@@ -23,8 +24,11 @@ import (
 type rig struct {
 	t    *testing.T
 	sim  *ocisim.Sim
-	res  *service.Resources
+	res  *service.Resources // of the running process
 	yaml string
+	disk *disk
+	// handle is the running process's access to the disk.
+	handle *handle
 	// via wraps the transport; nil: none.
 	via func(http.RoundTripper) http.RoundTripper
 	log *lines
@@ -71,11 +75,9 @@ func newRig(t *testing.T, c ocisim.Config, yaml string) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	log := &lines{}
-	return &rig{
-		t: t, sim: sim, yaml: yaml, log: log,
-		res: service.MockResources(service.MockResourcesOptAddCache("state"), service.MockResourcesOptUseLogger(service.NewLoggerFromSlog(log.logger()))),
-	}
+	r := &rig{t: t, sim: sim, yaml: yaml, log: &lines{}, disk: &disk{items: map[string][]byte{}}}
+	r.process()
+	return r
 }
 
 // span gives start and end fields for the whole of a day that ended a day ago, so that nothing appears late any more.
@@ -102,9 +104,14 @@ func (r *rig) config(extra string) config {
 }
 
 // input makes an input, as a start of the process does.
-func (r *rig) input(extra string) *input {
+func (r *rig) input(extra string) *ocireader.Input {
 	r.t.Helper()
-	in, err := newInput(r.config(extra), r.res)
+	return r.inputOf(r.config(extra))
+}
+
+func (r *rig) inputOf(c config) *ocireader.Input {
+	r.t.Helper()
+	in, err := newInput(c, r.res)
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -112,7 +119,7 @@ func (r *rig) input(extra string) *input {
 	if r.via != nil {
 		transport = r.via(transport)
 	}
-	in.change = func(o *oci.Options) {
+	in.Change = func(o *oci.Options) {
 		o.Transport = transport
 		o.Retry = oci.Retry{Jitter: func() float64 { return 0.5 }}
 	}
@@ -125,17 +132,6 @@ func (r *rig) close(in service.BatchInput) {
 	if err := in.Close(r.t.Context()); err != nil {
 		r.t.Errorf("Close: %v", err)
 	}
-}
-
-// kill ends an input as a killed process does: nothing is saved any more.
-func kill(in *input) {
-	r := in.reader
-	if r == nil {
-		return
-	}
-	r.cancel()
-	r.done.Wait()
-	r.release()
 }
 
 // message is what left an input.
@@ -201,6 +197,29 @@ func (r *rig) drain(in service.BatchInput, to *inbox, stop func() bool) {
 		if errors.Is(err, service.ErrNotConnected) {
 			connected = false
 			continue
+		}
+		if err != nil {
+			r.t.Fatalf("ReadBatch: %v", err)
+		}
+		to.take(batch)
+		if err := ack(ctx, nil); err != nil {
+			r.t.Fatalf("ack: %v", err)
+		}
+	}
+}
+
+// drainFor reads an input for so long, and acks each batch.
+func (r *rig) drainFor(in service.BatchInput, to *inbox, length time.Duration) {
+	r.t.Helper()
+	ctx, cancel := context.WithTimeout(r.t.Context(), length)
+	defer cancel()
+	if err := in.Connect(ctx); err != nil {
+		r.t.Fatalf("Connect: %v", err)
+	}
+	for {
+		batch, ack, err := in.ReadBatch(ctx)
+		if errors.Is(err, context.DeadlineExceeded) {
+			return
 		}
 		if err != nil {
 			r.t.Fatalf("ReadBatch: %v", err)

@@ -3,18 +3,11 @@ package ociaudit
 import (
 	"context"
 	"slices"
+	"strings"
 
 	"benthos-oci/plugins/internal/oci"
+	"benthos-oci/plugins/internal/ocireader"
 )
-
-// place is one partition: the Audit API is asked for one compartment in one region at a time.
-type place struct {
-	region, compartment string
-	deleted             bool
-}
-
-// name tells partitions apart, in metadata, keys and watermarks.
-func (p place) name() string { return p.region + "/" + p.compartment }
 
 // explicit are the regions that are named, nil where all subscribed ones are meant.
 func explicit(regions []string) []string {
@@ -27,8 +20,8 @@ func explicit(regions []string) []string {
 // needsList is true where the compartments of the tenancy must be listed.
 func (c config) needsList() bool { return len(c.include) == 0 || c.subtree }
 
-// places finds what the configuration means today.
-func (c config) places(ctx context.Context, client *oci.Client) ([]place, error) {
+// places finds what the configuration means today. The Audit API is asked for one compartment in one region at a time.
+func (c config) places(ctx context.Context, client *oci.Client) ([]ocireader.Place, error) {
 	regions := explicit(c.regions)
 	if regions == nil {
 		var err error
@@ -44,24 +37,18 @@ func (c config) places(ctx context.Context, client *oci.Client) ([]place, error)
 		}
 		compartments = all
 	}
-	var all []place
+	var all []ocireader.Place
 	for _, region := range regions {
+		region = oci.CanonicalRegion(region)
 		for _, one := range c.chosen(compartments) {
-			all = append(all, place{region: oci.CanonicalRegion(region), compartment: one.ID, deleted: one.Deleted})
+			all = append(all, ocireader.Place{Name: region + "/" + one.ID, Region: region, Subject: one.ID, Deleted: one.Deleted})
 		}
 	}
-	slices.SortFunc(all, func(a, b place) int { return compare(a.name(), b.name()) })
-	return slices.CompactFunc(all, func(a, b place) bool { return a.name() == b.name() }), nil
-}
-
-func compare(a, b string) int {
-	switch {
-	case a < b:
-		return -1
-	case a > b:
-		return 1
+	if len(all) == 0 {
+		return nil, &oci.Error{Kind: oci.BadConfig, Sentence: "compartments.include and compartments.exclude leave nothing to read: correct them"}
 	}
-	return 0
+	slices.SortFunc(all, func(a, b ocireader.Place) int { return strings.Compare(a.Name, b.Name) })
+	return slices.CompactFunc(all, func(a, b ocireader.Place) bool { return a.Name == b.Name }), nil
 }
 
 // chosen picks the included compartments and leaves out the excluded ones.

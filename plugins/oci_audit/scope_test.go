@@ -11,7 +11,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"benthos-oci/plugins/internal/collect"
 	"benthos-oci/plugins/internal/oci"
 	"benthos-oci/plugins/ocisim"
 )
@@ -68,20 +67,16 @@ func TestLaterCompartmentBeginsAtTheLastListingBeforeIt(t *testing.T) {
 		var before, begins time.Time
 		go func() {
 			time.Sleep(2*time.Hour + 30*time.Minute)
-			before = refreshed(t, in)
+			before = r.ledger().Refreshed
 			h.mu.Lock()
 			h.id = ""
 			h.mu.Unlock()
 			time.Sleep(40 * time.Minute)
-			for _, p := range in.reader.all() {
-				if p.compartment == hidden {
-					begins = refreshed(t, in)
-				}
+			if strings.Contains(r.positions(), hidden) {
+				begins = r.ledger().Refreshed
 			}
-			time.Sleep(4 * time.Hour)
-			in.outlet.End()
 		}()
-		r.drain(in, got, nil)
+		r.drainFor(in, got, 7*time.Hour+10*time.Minute)
 		r.close(in)
 		if begins.IsZero() {
 			t.Fatal("the compartment was not found")
@@ -153,7 +148,7 @@ func TestDeletedCompartmentThatIsRefusedIsLeftAlone(t *testing.T) {
 		c, yaml := span()
 		r := newRig(t, c, yaml)
 		ctx := t.Context()
-		client, err := r.input("").client()
+		client, err := oci.New(oci.Options{Auth: r.config("").Auth, Transport: r.sim.RoundTripper()})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -187,20 +182,4 @@ func TestDeletedCompartmentThatIsRefusedIsLeftAlone(t *testing.T) {
 			t.Errorf("got %d errors, want none:\n%s", n, r.log)
 		}
 	})
-}
-
-// refreshed is when the compartments were last listed, as it is saved.
-func refreshed(t *testing.T, in *input) time.Time {
-	t.Helper()
-	key := in.reader.ledgerKey()
-	values, err := in.store.Load(t.Context(), []string{key})
-	if err != nil {
-		t.Error(err)
-		return time.Time{}
-	}
-	l, err := collect.ParseLedger(key, values[0])
-	if err != nil {
-		t.Error(err)
-	}
-	return l.Refreshed
 }
