@@ -63,8 +63,10 @@ bench: ## Run the benchmarks that match BENCH (all)
 
 .PHONY: golden
 golden: ## Rewrite expected outputs; read each changed line before committing it
-	UPDATE=1 $(GO) test ./tests/...
-	@for dir in $$(git ls-files '*_test.go' | xargs grep -l cockroachdb/datadriven | xargs -n 1 dirname | sort -u); do \
+	@for dir in $$(git grep -l 'Getenv("UPDATE")' -- '*_test.go' | xargs -n 1 dirname | sort -u); do \
+		UPDATE=1 $(GO) test "./$$dir"; \
+	done
+	@for dir in $$(git grep -l cockroachdb/datadriven -- '*_test.go' | xargs -n 1 dirname | sort -u); do \
 		$(GO) test "./$$dir" -rewrite; \
 	done
 
