@@ -16,6 +16,7 @@ import (
 	"benthos-oci/plugins/internal/oci"
 	ociaudit "benthos-oci/plugins/oci_audit"
 	ocicloudguard "benthos-oci/plugins/oci_cloudguard"
+	ocilogging "benthos-oci/plugins/oci_logging"
 )
 
 // checkedInput is an input that can be asked whether it can read what it is configured to.
@@ -27,6 +28,7 @@ type checkedInput struct {
 var checkedInputs = map[string]checkedInput{
 	ociaudit.Name:      {ociaudit.Spec, ociaudit.Check},
 	ocicloudguard.Name: {ocicloudguard.Spec, ocicloudguard.Check},
+	ocilogging.Name:    {ocilogging.Spec, ocilogging.Check},
 }
 
 func checkCommand() *cli.Command {

@@ -97,6 +97,8 @@ func TestLintKnowsTheDefaultsOfTheComponents(t *testing.T) {
 		{"oci_audit", "poll_interval", `"5m"`, service.GlobalEnvironment().GetInputConfig},
 		{"oci_audit", "delay", `"2m"`, service.GlobalEnvironment().GetInputConfig},
 		{"oci_cloudguard", "poll_interval", `"30m"`, service.GlobalEnvironment().GetInputConfig},
+		{"oci_logging", "poll_interval", `"5m"`, service.GlobalEnvironment().GetInputConfig},
+		{"oci_logging", "delay", `"1m"`, service.GlobalEnvironment().GetInputConfig},
 	} {
 		view, ok := test.view(test.component)
 		if !ok {

@@ -21,5 +21,6 @@ import (
 	_ "benthos-oci/plugins/correlate_source"
 	_ "benthos-oci/plugins/oci_audit"
 	_ "benthos-oci/plugins/oci_cloudguard"
+	_ "benthos-oci/plugins/oci_logging"
 	_ "benthos-oci/plugins/oci_normalize"
 )

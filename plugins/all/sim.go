@@ -20,7 +20,7 @@ import (
 func simCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "sim",
-		Usage: "Serve a simulator of Oracle's Audit, Identity and Cloud Guard APIs",
+		Usage: "Serve a simulator of Oracle's Audit, Logging Search, Identity and Cloud Guard APIs",
 		Description: `It verifies the signature of every call, pages, throttles and fails as Oracle's APIs do, and answers with
 the events of an invented tenancy, among them those of attacks. The same seed gives the same events.
 

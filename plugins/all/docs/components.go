@@ -24,6 +24,7 @@ func ours() []component {
 	return []component{
 		input("oci_audit"),
 		input("oci_cloudguard"),
+		input("oci_logging"),
 		input("correlate_source"),
 		{"correlate", func(e *service.Environment) (*service.ConfigView, bool) { return e.GetProcessorConfig("correlate") }},
 		{"bolt", func(e *service.Environment) (*service.ConfigView, bool) { return e.GetCacheConfig("bolt") }},
@@ -73,7 +74,12 @@ func (c component) document(root string) (Document, error) {
 // sources gives the folders in which the metrics of the component are made.
 func (c component) sources() []string {
 	if strings.HasPrefix(c.folder, "oci_") {
-		return []string{"plugins/" + c.folder, "plugins/internal/ocifields"}
+		folders := []string{"plugins/" + c.folder, "plugins/internal/ocifields"}
+		// Problems are swept, all else is read window by window.
+		if c.folder != "oci_cloudguard" {
+			folders = append(folders, "plugins/internal/ocireader")
+		}
+		return folders
 	}
 	return []string{"plugins/" + c.folder}
 }

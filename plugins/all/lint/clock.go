@@ -15,7 +15,9 @@ import (
 // Defaults of the fields that are compared here, as the components have them; a test holds them equal.
 var (
 	defaultLateness = "30m"
-	defaultDelays   = map[string]delay{"oci_audit": {poll: "5m", wait: "2m"}, "oci_cloudguard": {poll: "30m", wait: "0s"}}
+	defaultDelays   = map[string]delay{
+		"oci_audit": {poll: "5m", wait: "2m"}, "oci_cloudguard": {poll: "30m", wait: "0s"}, "oci_logging": {poll: "5m", wait: "1m"},
+	}
 )
 
 // delay is how long an event may wait in an input: until it is polled, and before it is read at all.
