@@ -36,7 +36,7 @@ func consume(t *testing.T, c *kfake.Cluster, topic string) []*kgo.Record {
 		t.Fatal(err)
 	}
 	defer client.Close()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	want := ends(ctx, t, client, topic)
 	var got []*kgo.Record
@@ -58,7 +58,7 @@ func count(t *testing.T, c *kfake.Cluster, topic string) int64 {
 		t.Fatal(err)
 	}
 	defer client.Close()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	return ends(ctx, t, client, topic)
 }

@@ -25,7 +25,7 @@ func startProgram(t *testing.T, config string) *program {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &program{cmd: exec.Command(self, "run", config), log: &lines{}, done: make(chan error, 1)}
+	p := &program{cmd: exec.CommandContext(t.Context(), self, "run", config), log: &lines{}, done: make(chan error, 1)}
 	p.cmd.Env = append(os.Environ(), asProgram+"=1")
 	p.cmd.Stdout, p.cmd.Stderr = p.log, p.log
 	if err := p.cmd.Start(); err != nil {

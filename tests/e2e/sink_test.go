@@ -9,9 +9,6 @@ import (
 	"github.com/redpanda-data/benthos/v4/public/service"
 )
 
-// errDown is what a sink that is down says.
-var errDown = errors.New("the sink is down")
-
 // delivery is a message that a sink has taken.
 type delivery struct {
 	body []byte
@@ -19,11 +16,10 @@ type delivery struct {
 	err  error
 }
 
-// sink is an output of a stream: it keeps what it takes, and refuses what refuse refuses.
+// sink is an output of a stream that keeps what it takes.
 type sink struct {
-	mu     sync.Mutex
-	got    []delivery
-	refuse func(batch []delivery) error
+	mu  sync.Mutex
+	got []delivery // guarded by mu
 }
 
 var sinks sync.Map // name -> *sink
@@ -43,17 +39,11 @@ func (s *sink) deliveries() []delivery {
 	return append([]delivery(nil), s.got...)
 }
 
-func (s *sink) setRefuse(f func(batch []delivery) error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.refuse = f
-}
-
 // Connect implements service.BatchOutput.
-func (s *sink) Connect(context.Context) error { return nil }
+func (*sink) Connect(context.Context) error { return nil }
 
 // Close implements service.BatchOutput.
-func (s *sink) Close(context.Context) error { return nil }
+func (*sink) Close(context.Context) error { return nil }
 
 // WriteBatch takes the batch whole or not at all.
 func (s *sink) WriteBatch(_ context.Context, batch service.MessageBatch) error {
@@ -69,11 +59,6 @@ func (s *sink) WriteBatch(_ context.Context, batch service.MessageBatch) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.refuse != nil {
-		if err := s.refuse(taken); err != nil {
-			return err
-		}
-	}
 	s.got = append(s.got, taken...)
 	return nil
 }
@@ -81,7 +66,7 @@ func (s *sink) WriteBatch(_ context.Context, batch service.MessageBatch) error {
 // replay is an input of a stream: it gives its batches in their order, again where they come back, and ends.
 type replay struct {
 	mu      sync.Mutex
-	batches [][][]byte
+	batches [][][]byte // guarded by mu; what is still to give
 }
 
 var replays sync.Map // name -> *replay
@@ -93,10 +78,10 @@ func newReplay(t *testing.T, name string, batches [][][]byte) {
 }
 
 // Connect implements service.BatchInput.
-func (r *replay) Connect(context.Context) error { return nil }
+func (*replay) Connect(context.Context) error { return nil }
 
 // Close implements service.BatchInput.
-func (r *replay) Close(context.Context) error { return nil }
+func (*replay) Close(context.Context) error { return nil }
 
 // ReadBatch implements service.BatchInput.
 func (r *replay) ReadBatch(context.Context) (service.MessageBatch, service.AckFunc, error) {

@@ -84,7 +84,7 @@ func build(t *testing.T, config string) *stream {
 func start(t *testing.T, config string) *stream {
 	t.Helper()
 	s := build(t, config)
-	ctx, cancel := context.WithCancel(context.Background())
+	ctx, cancel := context.WithCancel(t.Context())
 	s.cancel = cancel
 	go func() { s.done <- s.service.Run(ctx) }()
 	t.Cleanup(func() {
@@ -144,10 +144,4 @@ func tail(s string, n int) string {
 		all = append([]string{fmt.Sprintf("... %d lines", len(all)-n)}, all[len(all)-n:]...)
 	}
 	return strings.Join(all, "\n")
-}
-
-// indent moves each line of s to the right, to stand in YAML.
-func indent(s string, by int) string {
-	pad := strings.Repeat(" ", by)
-	return pad + strings.ReplaceAll(strings.TrimRight(s, "\n"), "\n", "\n"+pad)
 }

@@ -84,13 +84,11 @@ func (w *world) input(component string, tenancy int) map[string]any {
 
 // pipeline is a config as the tests build it.
 type pipeline struct {
-	inputs     []map[string]any
-	threads    int
-	clock      map[string]any // settings of correlate_source
-	correlate  map[string]any
-	processors []map[string]any // before correlate
-	output     map[string]any
-	state      string // path of the state file; "" is none
+	inputs    []map[string]any
+	clock     map[string]any // settings of correlate_source
+	correlate map[string]any // settings of correlate; nil is none
+	output    map[string]any
+	state     string // path of the state file
 }
 
 // yaml gives the config with the clock beside the inputs.
@@ -105,18 +103,12 @@ func (p pipeline) yaml(t *testing.T) string {
 	doc := map[string]any{
 		"input":  map[string]any{"broker": map[string]any{"inputs": inputs}},
 		"output": p.output,
+		"cache_resources": []any{map[string]any{
+			"label": "state", "bolt": map[string]any{"path": p.state, "fsync": false},
+		}},
 	}
-	processors := append([]map[string]any{}, p.processors...)
 	if p.correlate != nil {
-		processors = append(processors, map[string]any{"label": "detect", "correlate": p.correlate})
-	}
-	pipe := map[string]any{"processors": processors}
-	if p.threads > 0 {
-		pipe["threads"] = p.threads
-	}
-	doc["pipeline"] = pipe
-	if p.state != "" {
-		doc["cache_resources"] = []any{map[string]any{"label": "state", "bolt": map[string]any{"path": p.state, "fsync": false}}}
+		doc["pipeline"] = map[string]any{"processors": []any{map[string]any{"label": "detect", "correlate": p.correlate}}}
 	}
 	return marshal(t, doc)
 }
