@@ -98,6 +98,15 @@ var layers = []layer{
 		why: "rules are tested by the engine that runs them",
 	},
 	{
+		name: "explanations", packages: []string{"plugins/internal/explain"},
+		own: []string{
+			"plugins/internal/engine", "plugins/internal/rule", "plugins/internal/match", "plugins/internal/expr", "plugins/internal/normalize",
+			"plugins/internal/event", "plugins/internal/incident", "plugins/internal/watermark",
+		},
+		modules: []string{"github.com/gofrs/uuid/v5", "github.com/valyala/fastjson", "gopkg.in/yaml.v3"}, never: pure,
+		why: "rules are explained by what runs them",
+	},
+	{
 		name: "engine", packages: []string{"plugins/internal/engine"},
 		own: []string{
 			"plugins/internal/match", "plugins/internal/window", "plugins/internal/incident", "plugins/internal/rule",

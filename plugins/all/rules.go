@@ -22,7 +22,7 @@ func rulesCommand() *cli.Command {
 	asJSON := &cli.BoolFlag{Name: "json", Usage: "print JSON"}
 	return &cli.Command{
 		Name:  "rules",
-		Usage: "Check, test and list rules",
+		Usage: "Check, test, list and explain rules",
 		Subcommands: []*cli.Command{
 			{
 				Name:      "lint",
@@ -45,6 +45,8 @@ func rulesCommand() *cli.Command {
 				Flags:     []cli.Flag{asJSON},
 				Action:    listRules,
 			},
+			explainCommand(),
+			traceCommand(),
 			{
 				Name:  "schema",
 				Usage: "Print the JSON Schema of rule files, for editors",

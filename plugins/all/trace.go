@@ -1,0 +1,76 @@
+package all
+
+import (
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"benthos-oci/plugins/internal/explain"
+	"benthos-oci/plugins/internal/match"
+	"benthos-oci/plugins/internal/rule"
+)
+
+func traceCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "trace",
+		Usage:     "Say event by event why a rule fired or did not: what was wanted and what was there, the key, the counts",
+		ArgsUsage: "RULE FILE: a rule's file or id, and records as the API returns them, one a line or in arrays",
+		Flags: []cli.Flag{
+			overridesFlag(),
+			&cli.StringSliceFlag{Name: "list", Usage: "a list or table that the rule reads, as `NAME=FILE`"},
+		},
+		Action: traceRule,
+	}
+}
+
+func traceRule(c *cli.Context) error {
+	if c.NArg() != 2 {
+		return fmt.Errorf("name a rule and a file of records: %w", errUsage)
+	}
+	r, err := ruleNamed(c, c.Args().Get(0))
+	if err != nil {
+		return err
+	}
+	lists, err := listsNamed(c.StringSlice("list"))
+	if err != nil {
+		return err
+	}
+	for _, name := range r.Lists() {
+		if _, ok := lists[name]; !ok {
+			fmt.Fprintf(c.App.ErrWriter, "the rule reads the list %s, which is empty here: --list %s=FILE\n", name, name)
+		}
+	}
+	if err := match.CheckTables([]*rule.Rule{r}, lists).Err(); err != nil {
+		return err
+	}
+	data, err := os.ReadFile(c.Args().Get(1))
+	if err != nil {
+		return fmt.Errorf("reading records: %w", err)
+	}
+	records, err := explain.Records(data)
+	if err != nil {
+		return fmt.Errorf("%s: %w", c.Args().Get(1), err)
+	}
+	return explain.Trace(c.Context, c.App.Writer, r, records, explain.Options{Lists: lists})
+}
+
+// listsNamed reads lists that are named as NAME=FILE.
+func listsNamed(named []string) (map[string]match.List, error) {
+	lists := map[string]match.List{}
+	for _, text := range named {
+		name, file, ok := strings.Cut(text, "=")
+		if !ok || name == "" || file == "" {
+			return nil, fmt.Errorf("--list is written NAME=FILE, not %q: %w", text, errUsage)
+		}
+		data, err := os.ReadFile(file)
+		if err != nil {
+			return nil, fmt.Errorf("reading list %s: %w", name, err)
+		}
+		if lists[name], err = match.ParseList(file, data); err != nil {
+			return nil, err
+		}
+	}
+	return lists, nil
+}

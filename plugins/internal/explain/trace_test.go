@@ -1,0 +1,124 @@
+package explain
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"benthos-oci/plugins/internal/match"
+	"benthos-oci/plugins/internal/rule"
+	"benthos-oci/plugins/internal/sample"
+)
+
+// at makes a record of an operation at a time of a day; ids are numbers in the order of the calls.
+type history struct{ records []json.RawMessage }
+
+func (h *history) at(offset time.Duration, operation string, set map[string]any) *history {
+	start := time.Date(2026, time.January, 15, 0, 0, 0, 0, time.UTC)
+	h.records = append(h.records, sample.JSON(operation, sample.Options{ID: fmt.Sprintf("event-%d", len(h.records)+1), Time: start.Add(offset), Set: set}))
+	return h
+}
+
+// inline reads a rule that has nothing wrong with it.
+func inline(t *testing.T, text string) *rule.Rule {
+	t.Helper()
+	found, problems := rule.Parse("rule.yaml", []byte(text), rule.Options{Inline: true})
+	if problems.Err() != nil {
+		t.Fatal(problems)
+	}
+	return found[0]
+}
+
+func TestTracesOfHistories(t *testing.T) {
+	owners, err := match.ParseList("owners.csv", []byte("user,team\nbob,red\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const x = "data.additionalDetails.x"
+	for _, c := range []struct {
+		name, rule string
+		history    *history
+	}{
+		{"count", `
+id: count
+title: Three uploads
+severity: low
+window: 1m
+group_by: {user: raw.data.additionalDetails.x}
+match: {api.operation: UploadApiKey, status: Success}
+where: lookup('owners', raw.data.additionalDetails.x, 'team') is null
+having: count() >= 3 and distinct(metadata.uid) > 1
+exceptions: [{reason: tests, match: {raw.data.additionalDetails.x: test}}]
+`, new(history).
+			at(0, "UploadApiKey", map[string]any{x: "alice"}).
+			at(time.Second, "CreatePolicy", map[string]any{x: "alice"}).
+			at(2*time.Second, "UploadApiKey", map[string]any{x: "alice", "data.response.status": "404"}).
+			at(3*time.Second, "UploadApiKey", map[string]any{x: "bob"}).
+			at(4*time.Second, "UploadApiKey", map[string]any{x: "test"}).
+			at(30*time.Second, "UploadApiKey", map[string]any{x: "alice"}).
+			at(60*time.Second, "UploadApiKey", map[string]any{x: "alice"}).
+			at(61*time.Second, "UploadApiKey", map[string]any{x: "alice"}).
+			at(62*time.Second, "UploadApiKey", map[string]any{x: "alice"}).
+			at(63*time.Second, "UploadApiKey", nil)},
+		{"silence", `
+id: silence
+title: A key and no policy
+severity: low
+window: 1m
+group_by: [raw.data.additionalDetails.x]
+patterns:
+  key: {match: {api.operation: UploadApiKey}}
+  policy: {detection: {a: {api.operation: CreatePolicy}, b: {raw.data.additionalDetails.x|startswith: test}, condition: a and not b}}
+when: key then not policy within 10m
+`, new(history).
+			at(0, "UploadApiKey", map[string]any{x: "alice"}).
+			at(time.Second, "UploadApiKey", map[string]any{x: "bob"}).
+			at(2*time.Second, "CreatePolicy", map[string]any{x: "bob"}).
+			at(3*time.Second, "CreatePolicy", map[string]any{x: "test"}).
+			at(20*time.Minute, "UploadApiKey", map[string]any{x: "carol"})},
+		{"sequence", `
+id: sequence
+title: Keys, then a policy
+severity: low
+incident: {title: "{key.count()} keys, then a policy"}
+window: 1m
+patterns:
+  key: {match: {api.operation: UploadApiKey}, having: count() >= 2}
+  policy: {match: [{api.operation: CreatePolicy}, {api.operation: DeletePolicy}]}
+when: key then policy
+`, new(history).
+			at(0, "CreatePolicy", nil).
+			at(time.Second, "UploadApiKey", nil).
+			at(2*time.Second, "DeletePolicy", nil).
+			at(3*time.Second, "UploadApiKey", nil).
+			at(4*time.Second, "DeletePolicy", nil)},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			records := append(c.history.records, json.RawMessage(`{"no": "record"}`))
+			var out strings.Builder
+			if err := Trace(t.Context(), &out, inline(t, c.rule), records, Options{Lists: map[string]match.List{"owners": owners}}); err != nil {
+				t.Fatal(err)
+			}
+			golden(t, "testdata/"+c.name+".trace.txt", out.String())
+		})
+	}
+}
+
+func TestRecordsAreReadOneByOneAndFromArrays(t *testing.T) {
+	got, err := Records([]byte("{\"a\": 1}\n\n[{\"b\": 2}, {\"c\": 3}]\n{\"d\": 4}"))
+	if err != nil || len(got) != 4 || string(got[2]) != `{"c": 3}` {
+		t.Errorf("got %s (%v), want 4 records", got, err)
+	}
+	for text, want := range map[string]string{
+		"":                          ErrNoRecords.Error(),
+		"[]":                        ErrNoRecords.Error(),
+		"{\"a\": 1}\n{\"b\": 2}\n{": "reading the record at line 3: unexpected EOF",
+		"{\"a\": 1}\nnonsense":      "reading the record at line 2: invalid character 'o' in literal null (expecting 'u')",
+	} {
+		if _, err := Records([]byte(text)); err == nil || err.Error() != want {
+			t.Errorf("%q: got %v, want %s", text, err, want)
+		}
+	}
+}
