@@ -60,8 +60,7 @@ func (r *reader) askForMissing(s collect.Sweep) error {
 	r.mu.Unlock()
 	for _, id := range missing {
 		item, requestID, err := r.client.Problem(r.ctx, r.region, id)
-		var failure *oci.Error
-		if errors.As(err, &failure) && failure.Status == http.StatusNotFound {
+		if failure, ok := errors.AsType[*oci.Error](err); ok && failure.Status == http.StatusNotFound {
 			// The lists can be read, so this is no missing permission: Cloud Guard has dropped the problem.
 			r.mu.Lock()
 			r.problems.Forget(id)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"time"
 )
 
@@ -104,7 +105,7 @@ func CheckAudit(ctx context.Context, open func() (*Client, error), scope AuditSc
 			}
 		}
 		if refused > 0 && refused < len(regions)*len(compartments) {
-			return "", &partly{refused: refused, all: len(regions) * len(compartments), first: first}
+			return "", &partlyError{refused: refused, all: len(regions) * len(compartments), first: first}
 		}
 		return fmt.Sprintf("%d events in the last hour", c.report.Events), first
 	})
@@ -137,19 +138,19 @@ func CheckCloudGuard(ctx context.Context, open func() (*Client, error), region s
 	return c.report
 }
 
-// partly says that some compartments cannot be read.
-type partly struct {
+// partlyError says that some compartments cannot be read.
+type partlyError struct {
 	refused, all int
 	first        error
 }
 
 // Error names the first refusal.
-func (e *partly) Error() string {
+func (e *partlyError) Error() string {
 	return fmt.Sprintf("%d of %d compartments and regions cannot be read; the first: %v", e.refused, e.all, e.first)
 }
 
 // Unwrap gives the first refusal.
-func (e *partly) Unwrap() error { return e.first }
+func (e *partlyError) Unwrap() error { return e.first }
 
 // checker collects the steps of a check.
 type checker struct {
@@ -184,10 +185,9 @@ func (c *checker) try(operation string, call func() (string, error)) {
 		return
 	}
 	detail, err := call()
-	var failure *Error
-	errors.As(err, &failure)
-	silent := err != nil && (failure == nil || failure.Status == 0)
-	stranger := failure != nil && failure.Status == 401
+	failure, told := errors.AsType[*Error](err)
+	silent := err != nil && (!told || failure.Status == 0)
+	stranger := told && failure.Status == http.StatusUnauthorized
 	if !c.reached {
 		c.reached = true
 		reachable, known := Step{Name: "reachable"}, Step{Name: "authenticated"}
@@ -207,7 +207,7 @@ func (c *checker) try(operation string, call func() (string, error)) {
 	// Where Cloud Guard is off its lists are refused as if a permission were missing.
 	c.dead = KindOf(err) == NotEnabled
 	step := Step{Name: need.name, Err: err, Detail: detail}
-	if failure != nil {
+	if told {
 		step.Statement = failure.Statement
 	}
 	if err != nil {

@@ -62,8 +62,7 @@ func (e *Error) Unwrap() error { return e.Cause }
 
 // KindOf gives the kind of a failed call, "" for any other error.
 func KindOf(err error) Kind {
-	var failure *Error
-	if errors.As(err, &failure) {
+	if failure, ok := errors.AsType[*Error](err); ok {
 		return failure.Kind
 	}
 	return ""
@@ -71,8 +70,7 @@ func KindOf(err error) Kind {
 
 // Where names the operation, the region and the subject of a failed call, "" for any other error.
 func Where(err error) string {
-	var failure *Error
-	if errors.As(err, &failure) {
+	if failure, ok := errors.AsType[*Error](err); ok {
 		return strings.TrimSpace(failure.Operation + " " + failure.Region + " " + failure.Subject)
 	}
 	return ""
@@ -161,16 +159,16 @@ func (c *Client) unreachable(what call, got *reply, err error) error {
 	if got != nil {
 		e.Status, e.RequestID = got.status, clean(got.requestID)
 	}
-	var dns *net.DNSError
+	dns, unnamed := errors.AsType[*net.DNSError](err)
 	switch {
 	case errors.Is(err, errTooLarge):
 		e.Kind = TooLarge
 		e.Sentence = fmt.Sprintf("%s in %s gave a body of more than %d bytes: raise max_page_bytes if this stays", what.operation, what.region, c.opts.MaxBody)
-	case errors.As(err, &dns) && dns.IsNotFound && c.endpoint.template == "":
+	case unnamed && dns.IsNotFound && c.endpoint.template == "":
 		e.Kind = WrongRegion
 		e.Sentence = fmt.Sprintf("there is no host %s, so %q is probably not the name of a region, or this machine's DNS does not know Oracle's hosts: regions are called like us-ashburn-1",
 			dns.Name, what.region)
-	case errors.As(err, &dns):
+	case unnamed:
 		e.Sentence = fmt.Sprintf("%s in %s found no address for %s (%s): check DNS and the proxy settings", what.operation, what.region, dns.Name, dns.Err)
 	case errors.Is(err, context.DeadlineExceeded):
 		e.Sentence = fmt.Sprintf("%s in %s was not answered in full within %s: it is tried again; check the network between if this stays", what.operation, what.region, c.opts.Timeout)

@@ -163,8 +163,8 @@ func (c *Client) do(ctx context.Context, what call) error {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		var failure *Error
-		if !errors.As(err, &failure) {
+		failure, ok := errors.AsType[*Error](err)
+		if !ok {
 			return err
 		}
 		// A key that was replaced on disk is taken up at once.

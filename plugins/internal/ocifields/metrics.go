@@ -1,6 +1,7 @@
 package ocifields
 
 import (
+	"net/http"
 	"strconv"
 	"time"
 
@@ -53,7 +54,7 @@ func (m *Metrics) Observe(o oci.Observation) {
 	if o.Attempt > 1 {
 		m.retries.Incr(1, o.Operation)
 	}
-	if o.Status == 429 {
+	if o.Status == http.StatusTooManyRequests {
 		m.throttles.Incr(1, o.Operation)
 	}
 }
