@@ -117,7 +117,7 @@ func serveSim(ctx context.Context, c *cli.Context) error {
 	endpoint := "http://" + listener.Addr().String()
 	fmt.Fprintf(c.App.Writer, "# The simulator serves on %s. Stop it with Ctrl-C.\n", endpoint)
 	for i := range sim.Tenancies() {
-		fmt.Fprintf(c.App.Writer, "# Tenancy %d: these fields go under oci_audit and oci_cloudguard.\n%s", i+1, sim.ConfigBlock(endpoint, i))
+		fmt.Fprintf(c.App.Writer, "# Tenancy %d: these fields go under oci_audit, oci_cloudguard or oci_logging.\n%s", i+1, sim.ConfigBlock(endpoint, i))
 	}
 	if path := c.String("write"); path != "" {
 		if err := os.WriteFile(path, []byte(simPipeline(sim, endpoint)), 0o600); err != nil {

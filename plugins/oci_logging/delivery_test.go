@@ -138,7 +138,7 @@ func TestARecordThatTwoQueriesFindLeavesOnceForEach(t *testing.T) {
 		c, yaml := span()
 		c.Events = 300
 		r := newRig(t, c, yaml)
-		p, got := r.start(r.whole()+fmt.Sprintf("  - name: again\n    search: search \"%s/_Audit_Include_Subcompartment\" | sort by datetime desc\n", r.root())), newInbox()
+		p, got := r.start(r.whole()+queryYAML("again", treeOf(r.root())+" | sort by datetime desc", "")), newInbox()
 		r.drain(p, got, nil)
 		r.stop(p)
 		for id, n := range got.ids {
@@ -156,7 +156,7 @@ func TestConditionsOfAQuerySelect(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, yaml := span()
 		r := newRig(t, c, yaml)
-		p, got := r.start(fmt.Sprintf("queries:\n  - name: q\n    search: search \"%s/_Audit_Include_Subcompartment\" | where data.eventName = 'ListInstances' | sort by datetime asc\n", r.root())), newInbox()
+		p, got := r.start("queries:\n"+queryYAML("q", treeOf(r.root())+" | where data.eventName = 'ListInstances' | sort by datetime asc", "")), newInbox()
 		r.drain(p, got, nil)
 		r.stop(p)
 		want := 0
@@ -362,7 +362,7 @@ func TestRecordsOfAWindowsVeryEndLeaveOnce(t *testing.T) {
 		got := newInbox()
 		// Over a restart, too: the ids of the last window are saved.
 		for _, end := range []time.Duration{15 * 24 * time.Hour, time.Hour} {
-			p := r.start(fmt.Sprintf("start: %s\nend: %s\nqueries:\n  - name: q\n    search: search \"c\"\n    regions: [ eu-frankfurt-1 ]\n",
+			p := r.start(fmt.Sprintf("start: %s\nend: %s\nqueries:\n"+queryYAML("q", auditOf("c"), "        regions: [ eu-frankfurt-1 ]\n"),
 				at.Add(-30*24*time.Hour).Format(time.RFC3339), at.Add(-end).Format(time.RFC3339)))
 			r.drain(p, got, nil)
 			r.stop(p)
@@ -383,7 +383,7 @@ func TestNoSearchSpansMoreThanFourteenDays(t *testing.T) {
 		end := time.Now().Add(-24 * time.Hour).Truncate(time.Hour)
 		// Almost nothing in a year, so that windows grow as far as they may.
 		r := newRig(t, ocisim.Config{Start: end.Add(-300 * 24 * time.Hour), End: end, Events: 40, Compartments: -1, Users: 5, NoStories: true},
-			fmt.Sprintf("start: -360d\nend: %s\noverlap: 168h\n", end.Add(time.Hour).Format(time.RFC3339)))
+			"start: -360d\noverlap: 168h\nend: "+end.Add(time.Hour).Format(time.RFC3339)+"\n")
 		longest := time.Duration(0)
 		var mu sync.Mutex
 		r.via = func(next http.RoundTripper) http.RoundTripper {
@@ -460,7 +460,7 @@ func TestStartIsSavedBeforeTheFirstRequestForEachQuery(t *testing.T) {
 		}
 		// A day later the old query's start is still the same, and a new query has its own.
 		time.Sleep(24 * time.Hour)
-		p = r.start(r.whole() + fmt.Sprintf("  - name: later\n    search: search \"%s\"\n", r.root()))
+		p = r.start(r.whole() + queryYAML("later", auditOf(r.root()), ""))
 		r.connect(t.Context(), p)
 		r.stop(p)
 		if got := begins(r.disk.items[key]); !got.Equal(want) {

@@ -115,7 +115,7 @@ func TestOneFailingQueryStopsNoOther(t *testing.T) {
 			}
 			there++
 		}
-		broken := fmt.Sprintf("  - name: broken\n    search: search \"%s/_Audit\" | where type like 'x'\n    regions: [ eu-frankfurt-1 ]\n", r.root())
+		broken := queryYAML("broken", auditOf(r.root())+" | where type like 'x'", "        regions: [ eu-frankfurt-1 ]\n")
 		p, got := r.start(r.perCompartment()+broken), newInbox()
 		r.drain(p, got, func() bool { return got.count() == there })
 		time.Sleep(2 * time.Hour)
@@ -145,7 +145,7 @@ func TestBoundedRunEndsWithoutWhatIsHopeless(t *testing.T) {
 		r := newRig(t, c, yaml)
 		denial := ocisim.Denial{Permission: ocisim.ReadAuditEvents, Compartment: r.sim.Truth().Events[0].Compartment}
 		r.sim.Deny(denial)
-		broken := fmt.Sprintf("  - name: broken\n    search: search \"%s/_Audit\" | where\n", r.root())
+		broken := queryYAML("broken", auditOf(r.root())+" | where", "")
 		p, got := r.start(r.perCompartment()+broken), newInbox()
 		r.drain(p, got, nil)
 		r.stop(p)
@@ -204,6 +204,33 @@ func TestOutageMakesFewRequests(t *testing.T) {
 			t.Errorf("got %d requests in an hour of outage, want 20 to 250", n)
 		}
 		r.stop(p)
+	})
+}
+
+func TestExpiredPageTokenBeginsTheWindowAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, yaml := span()
+		c.Events, c.Regions, c.TokenLife = 12_000, []string{"eu-frankfurt-1"}, 10*time.Minute
+		r := newRig(t, c, yaml+"checkpoint_limit: 1\n")
+		p, got := r.start(r.whole()), newInbox()
+		r.drain(p, got, func() bool { return got.took == 1 })
+		// The output is down between two pages, for longer than Oracle keeps a token.
+		r.connect(t.Context(), p)
+		batch, ack, err := p.ReadBatch(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		got.take(t, batch)
+		time.Sleep(time.Hour)
+		if err := ack(t.Context(), nil); err != nil {
+			t.Fatal(err)
+		}
+		r.drain(p, got, nil)
+		r.stop(p)
+		r.wantAll(got, 0)
+		if n := r.log.count("does not accept the page token"); n != 1 {
+			t.Errorf("got %d lines about the token, want 1:\n%s", n, r.log)
+		}
 	})
 }
 
@@ -327,7 +354,7 @@ func TestTwoTenanciesShareNothing(t *testing.T) {
 		r.sim.Faults().Add(ocisim.Fault{Effect: ocisim.EffectStatus, Status: 429, RetryAfter: time.Hour, Tenancy: other.OCID})
 		p, got := r.start(r.whole()), newInbox()
 		block := r.sim.ConfigBlock("http://127.0.0.1:1", 1)
-		parsed, err := Spec().ParseYAML(block+"checkpoint_cache: state\n"+yaml+fmt.Sprintf("queries: [ { name: q, search: 'search \"%s/_Audit\"' } ]\n", other.OCID), nil)
+		parsed, err := Spec().ParseYAML(block+"checkpoint_cache: state\n"+yaml+"queries:\n"+queryYAML("q", auditOf(other.OCID), ""), nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -372,7 +399,7 @@ func TestNamedRegionsNeedNoList(t *testing.T) {
 		c, yaml := span()
 		r := newRig(t, c, yaml)
 		r.sim.Deny(ocisim.Denial{Permission: ocisim.InspectTenancies})
-		p, got := r.start(strings.TrimSpace(r.whole())+"\n    regions: [ us-ashburn-1, IAD ]\n"), newInbox()
+		p, got := r.start("queries:\n"+queryYAML("whole", treeOf(r.root()), "        regions: [ us-ashburn-1, IAD ]\n")), newInbox()
 		r.drain(p, got, nil)
 		r.stop(p)
 		for _, e := range r.sim.Truth().Events {

@@ -165,16 +165,26 @@ func span() (c ocisim.Config, yaml string) {
 // root is the OCID of the tenancy.
 func (r *rig) root() string { return r.sim.Tenancies()[0].OCID }
 
-// whole is a query for every audit event of the tenancy.
-func (r *rig) whole() string {
-	return fmt.Sprintf("queries:\n  - name: whole\n    search: search \"%s/_Audit_Include_Subcompartment\"\n", r.root())
+// queryYAML is an entry of the list of queries; more are fields that already are YAML.
+func queryYAML(name, search, more string) string {
+	return "      - name: " + name + "\n        search: >-\n          " + search + "\n" + more
 }
+
+// auditOf searches the audit events of a compartment, treeOf those of all that lies below it, too.
+func auditOf(compartment string) string { return `search "` + compartment + `/_Audit"` }
+
+func treeOf(compartment string) string {
+	return `search "` + compartment + `/_Audit_Include_Subcompartment"`
+}
+
+// whole is a query for every audit event of the tenancy.
+func (r *rig) whole() string { return "queries:\n" + queryYAML("whole", treeOf(r.root()), "") }
 
 // perCompartment is one query for each compartment, named c0, c1, ...
 func (r *rig) perCompartment() string {
 	text := "queries:\n"
 	for i, c := range r.sim.Tenancies()[0].Compartments {
-		text += fmt.Sprintf("  - name: c%d\n    search: search \"%s/_Audit\"\n", i, c.OCID)
+		text += queryYAML(fmt.Sprint("c", i), auditOf(c.OCID), "")
 	}
 	return text
 }

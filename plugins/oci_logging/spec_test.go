@@ -14,11 +14,6 @@ const (
 	goodText = `search "ocid1.tenancy.oc1..a/_Audit" | where type = 'a | count' and "| top" = 1 | sort by datetime asc`
 )
 
-// queryYAML is a list of one query, of fields that already are YAML.
-func queryYAML(name, search, more string) string {
-	return "      - name: " + name + "\n        search: >-\n          " + search + "\n" + more
-}
-
 func TestBadQueriesAreFoundByTheLinterAndRefusedAtStart(t *testing.T) {
 	linter := service.GlobalEnvironment().FullConfigSchema("", "").NewStreamConfigLinter()
 	for _, tt := range []struct{ name, queries, want string }{

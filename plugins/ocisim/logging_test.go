@@ -111,9 +111,9 @@ func TestSearchFindsEachEventOnceInItsCompartment(t *testing.T) {
 		name, query string
 		pass        func(EventTruth) bool
 	}{
-		{"one compartment's audit events", fmt.Sprintf(`search "%s/_Audit"`, who.OCID), func(e EventTruth) bool { return e.Compartment == who.OCID }},
-		{"all logs of one", fmt.Sprintf(`search "%s" | sort by datetime asc`, who.OCID), func(e EventTruth) bool { return e.Compartment == who.OCID }},
-		{"a tree", fmt.Sprintf(`search "%s/_Audit_Include_Subcompartment"`, who.OCID), func(EventTruth) bool { return true }},
+		{"one compartment's audit events", `search "` + who.OCID + `/_Audit"`, func(e EventTruth) bool { return e.Compartment == who.OCID }},
+		{"all logs of one", `search "` + who.OCID + `" | sort by datetime asc`, func(e EventTruth) bool { return e.Compartment == who.OCID }},
+		{"a tree", `search "` + who.OCID + `/_Audit_Include_Subcompartment"`, func(EventTruth) bool { return true }},
 		{"two, one of them twice", fmt.Sprintf(`search "%s/_Audit", "%s/_Audit" "%[1]s/_Audit"`, who.OCID, who.Compartments[1].OCID), func(e EventTruth) bool {
 			return e.Compartment == who.OCID || e.Compartment == who.Compartments[1].OCID
 		}},
@@ -146,7 +146,7 @@ func TestSearchBoundsAreIncludedAndEventsAppearWhenIngested(t *testing.T) {
 	})
 	c := newClient(t, s, 0)
 	e := s.Truth().Events[slices.IndexFunc(s.Truth().Events, func(e EventTruth) bool { return e.Ingested.Sub(e.Time) > 2*time.Minute })]
-	query := fmt.Sprintf(`search "%s/_Audit"`, e.Compartment)
+	query := `search "` + e.Compartment + `/_Audit"`
 	finds := func(from, to time.Time) bool {
 		rows, _ := c.searchAll(t, e.Region, within(from, to, query), 1000)
 		return slices.Contains(rows.ids(), e.ID)
@@ -184,7 +184,7 @@ func TestSearchRowsAreLoggingsOwnShape(t *testing.T) {
 	s := newSim(t, nil)
 	c := newClient(t, s, 0)
 	who := s.Tenancies()[0]
-	all, _ := c.searchAll(t, who.Home, within(day, now, fmt.Sprintf(`search "%s/_Audit" | sort by datetime desc`, who.OCID)), 1000)
+	all, _ := c.searchAll(t, who.Home, within(day, now, `search "`+who.OCID+`/_Audit" | sort by datetime desc`), 1000)
 	for i, r := range all.Results {
 		content := r.Data.LogContent
 		at, err := time.Parse(time.RFC3339, content.Time)
@@ -376,11 +376,27 @@ func TestFaultsOfASearchNameItsCompartment(t *testing.T) {
 		malformed   bool
 	}{{who.Compartments[1].OCID, 200, false}, {who.OCID, 503, false}, {who.OCID, 200, true}, {who.OCID, 200, false}} {
 		answer := ask(tt.compartment)
-		if answer.status != tt.status || strings.Contains(string(answer.body), `"logContent":{"type":42`) != tt.malformed {
+		if answer.status != tt.status || bytes.Contains(answer.body, []byte(`"logContent":{"type":42`)) != tt.malformed {
 			t.Errorf("call %d: got %d, malformed %v; want %d, %v", i, answer.status, !tt.malformed, tt.status, tt.malformed)
 		}
 	}
 	if got := s.Count("SearchLogs", 200); got != 3 {
 		t.Errorf("counted %d calls that worked, want 3", got)
 	}
+}
+
+// FuzzLogQuery holds that no query panics, and that what is read has something to search.
+func FuzzLogQuery(f *testing.F) {
+	f.Add(`search "c/_Audit", "d" | where a.b = 'x' and (c != 3 or isNull("d e")) | sort by datetime desc`)
+	f.Add(`search "c" | ((((`)
+	f.Add(`search "c" | 'a''`)
+	f.Fuzz(func(t *testing.T, text string) {
+		q, err := parseLogQuery(text)
+		if err == nil && len(q.streams) == 0 {
+			t.Errorf("%q: got no stream", text)
+		}
+		if err == nil {
+			q.wants([]byte(`{"a":{"b":"x"},"c":3}`))
+		}
+	})
 }

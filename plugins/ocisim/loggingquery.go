@@ -51,6 +51,11 @@ type logToken struct {
 	at         int // where it begins, from 1
 }
 
+// isValue reports whether the token is a text, a number or a truth value.
+func (t logToken) isValue() bool {
+	return t.kind == "s" || t.kind == "n" || t.kind == "w" && (t.text == "true" || t.text == "false")
+}
+
 // parseLogQuery reads a query, or says what in it is beyond the simulator.
 func parseLogQuery(text string) (logQuery, error) {
 	tokens, err := logTokens(text)
@@ -213,7 +218,7 @@ func (p *logParser) test() (logTest, error) {
 	}
 	value := p.next()
 	switch {
-	case value.kind != "s" && value.kind != "n" && !(value.kind == "w" && (value.text == "true" || value.text == "false")):
+	case !value.isValue():
 		return nil, fmt.Errorf("at %d: got %q, want a text in single quotes, a number, true or false", value.at, value.text)
 	case value.kind == "s" && strings.Contains(value.text, "*"):
 		return nil, fmt.Errorf("at %d: the simulator knows no wildcards", value.at)

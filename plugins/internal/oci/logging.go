@@ -71,6 +71,11 @@ func (q SearchQuery) explain(err error) error {
 	failure.Subject = q.Name
 	said := strings.TrimSpace(fmt.Sprintf("%d %s", failure.Status, failure.Code))
 	switch {
+	case failure.Status == http.StatusBadRequest && q.Page != "":
+		// The query was accepted with the first page.
+		failure.Kind = Garbled
+		failure.Sentence = fmt.Sprintf("%s in %s does not accept the page token of the query %q any more (%s %s, request %s): the window is searched again from its first page",
+			failure.Operation, failure.Region, q.Name, said, failure.Message, failure.RequestID)
 	case failure.Status == http.StatusBadRequest:
 		failure.Sentence = fmt.Sprintf("%s in %s does not accept the query %q (%s %s, request %s): correct its search",
 			failure.Operation, failure.Region, q.Name, said, failure.Message, failure.RequestID)

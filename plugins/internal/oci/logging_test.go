@@ -1,7 +1,7 @@
 package oci
 
 import (
-	"context"
+	"bytes"
 	"net/http"
 	"strings"
 	"testing"
@@ -74,7 +74,7 @@ func FuzzRows(f *testing.F) {
 			t.Errorf("got %d rows beside %v", len(items), err)
 		}
 		for _, item := range items {
-			if !strings.Contains(string(body), string(item.Raw)) {
+			if !bytes.Contains(body, item.Raw) {
 				t.Errorf("row %q is not in the body", item.Raw)
 			}
 		}
@@ -218,7 +218,7 @@ func TestCheckOfSearchesTellsThePermissionsApart(t *testing.T) {
 				t.Errorf("%s: got %q as what is bad, want %q: %+v", tt.name, got, tt.bad, report.Steps)
 			}
 		}
-		wrong := CheckLogging(context.Background(), func() (*Client, error) { return nil, &Error{Kind: BadConfig, Sentence: "no key"} }, LoggingScope{})
+		wrong := CheckLogging(t.Context(), func() (*Client, error) { return nil, &Error{Kind: BadConfig, Sentence: "no key"} }, LoggingScope{})
 		if wrong.OK() || len(wrong.Steps) != 4 {
 			t.Errorf("without a client: got %+v", wrong.Steps)
 		}
