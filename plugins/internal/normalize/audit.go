@@ -120,8 +120,10 @@ func envelope(root *fastjson.Value, kind Kind, eventType string, parts extent) (
 }
 
 func timeError(kind Kind, value string) *Error {
-	where := map[Kind]string{AuditAPI: "eventTime", EventsService: "eventTime", ConnectorHub: "time", FlowLog: "time",
-		LoggingSearch: "logContent.time", Problem: "timeLastDetected"}[kind]
+	where := map[Kind]string{
+		AuditAPI: "eventTime", EventsService: "eventTime", ConnectorHub: "time", FlowLog: "time",
+		LoggingSearch: "logContent.time", Problem: "timeLastDetected",
+	}[kind]
 	e := &Error{Where: "`" + where + "`", What: "it is missing", Do: "send the record as Oracle delivered it, with its time"}
 	if value != "" {
 		e.What = "it is no time"
@@ -239,7 +241,7 @@ func sourceEndpoint(s source) map[string]any {
 	endpoint := map[string]any{}
 	addresses := first(str(s.data, "identity", "ipAddress"), str(s.data, "additionalDetails", "clientIp"), str(s.data, "additionalDetails", "clientip"))
 	var on []any
-	for _, text := range strings.Split(addresses, ",") {
+	for text := range strings.SplitSeq(addresses, ",") {
 		ip, err := netip.ParseAddr(strings.TrimSpace(text))
 		if err != nil || ip.Zone() != "" {
 			continue

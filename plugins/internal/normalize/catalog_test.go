@@ -115,6 +115,7 @@ func fits(value any, typ event.Type) bool {
 		}
 		_, ok := value.([]any)
 		return ok
+	default:
+		return false
 	}
-	return false
 }

@@ -1,6 +1,9 @@
 package normalize
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // domainOperation reads the name of an identity domain's event: area.object.verb.outcome,
 // as in admin.group.add.member.success.
@@ -86,19 +89,17 @@ var domainOperations = map[string]struct {
 	"admin.authenticationfactor.update": {deed{entityManagement, 3, ""}, targetEntity}, // the settings of the domain
 }
 
-// domainVerb gives the activity of Entity Management for the verb of a domain's event.
+// domainVerb gives the activity of Entity Management for the verb of a domain's event:
+// 1 creates, 2 reads, 3 updates, 4 deletes.
 func domainVerb(verb string) int64 {
-	for _, v := range [...]struct {
-		prefix   string
-		activity int64
-	}{
-		{"create", 1}, {"add", 1}, {"register", 1}, {"enroll", 1}, {"enable", 1}, {"activate", 1}, {"grant", 1},
-		{"get", 2}, {"list", 2}, {"read", 2}, {"search", 2},
-		{"update", 3}, {"modify", 3}, {"replace", 3}, {"change", 3}, {"patch", 3},
-		{"delete", 4}, {"remove", 4}, {"unenroll", 4}, {"disable", 4}, {"reset", 4}, {"deactivate", 4}, {"revoke", 4},
+	for i, prefixes := range [...][]string{
+		{"create", "add", "register", "enroll", "enable", "activate", "grant"},
+		{"get", "list", "read", "search"},
+		{"update", "modify", "replace", "change", "patch"},
+		{"delete", "remove", "unenroll", "disable", "reset", "deactivate", "revoke"},
 	} {
-		if strings.HasPrefix(verb, v.prefix) {
-			return v.activity
+		if slices.ContainsFunc(prefixes, func(prefix string) bool { return strings.HasPrefix(verb, prefix) }) {
+			return int64(i + 1)
 		}
 	}
 	return otherActivity

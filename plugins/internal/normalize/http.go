@@ -38,11 +38,12 @@ func headers(all *fastjson.Value) []any {
 			return
 		}
 		value := scalar(v)
-		for i, element := range v.GetArray() {
-			if i > 0 {
-				value += ", "
+		if elements := v.GetArray(); len(elements) > 0 {
+			texts := make([]string, len(elements))
+			for i, element := range elements {
+				texts[i] = scalar(element)
 			}
-			value += scalar(element)
+			value = strings.Join(texts, ", ")
 		}
 		if secretHeader(name) {
 			value = masked

@@ -127,8 +127,10 @@ func normalize(b []byte, parts extent) (map[string]any, error) {
 	case AuditAPI, EventsService, ConnectorHub, LoggingSearch, FlowLog:
 		doc, err = envelope(root, kind, eventType, parts)
 	default:
-		return nil, &Error{Where: "the message", What: "it is neither an OCI audit event nor a Cloud Guard problem",
-			Do: "map it with a mapping of its own, or route it past this step", Err: ErrKind}
+		return nil, &Error{
+			Where: "the message", What: "it is neither an OCI audit event nor a Cloud Guard problem",
+			Do: "map it with a mapping of its own, or route it past this step", Err: ErrKind,
+		}
 	}
 	if err != nil || parts == lean {
 		return doc, err
@@ -152,8 +154,10 @@ func parse(parser *fastjson.Parser, b []byte) (*fastjson.Value, Kind, string, er
 		return nil, Unknown, "", &Error{Where: "the message", What: "it is not JSON", Do: "send one whole record per message", Err: short(err)}
 	}
 	if root.Type() != fastjson.TypeObject {
-		return nil, Unknown, "", &Error{Where: "the message", What: fmt.Sprintf("it is a JSON %s, not an object", root.Type()),
-			Do: "send one record per message; `unarchive: {format: json_array}` splits an array"}
+		return nil, Unknown, "", &Error{
+			Where: "the message", What: fmt.Sprintf("it is a JSON %s, not an object", root.Type()),
+			Do: "send one record per message; `unarchive: {format: json_array}` splits an array",
+		}
 	}
 	if bytes.IndexByte(b, '\\') >= 0 {
 		unescapeNames(root)

@@ -1,6 +1,7 @@
 package normalize
 
 import (
+	"maps"
 	"strings"
 
 	"benthos-oci/plugins/internal/event"
@@ -247,8 +248,6 @@ func Static(kind Kind, eventType string) event.Facts {
 	if op.service != "" {
 		facts["api.service.name"] = op.service
 	}
-	for name, value := range op.deed.facts() {
-		facts[name] = value
-	}
+	maps.Copy(facts, op.deed.facts())
 	return facts
 }

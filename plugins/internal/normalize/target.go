@@ -204,8 +204,11 @@ func keyOwner(keyID string) string {
 func grants(doc map[string]any, s source, w where) {
 	privileges := []any{}
 	for _, path := range [...][]string{
-		{"response", "payload", "statements"}, {"stateChange", "current", "statements"}, {"additionalDetails", "statements"},
-		{"request", "parameters", "statements"}, {"stateChange", "previous", "statements"},
+		{"response", "payload", "statements"},
+		{"stateChange", "current", "statements"},
+		{"additionalDetails", "statements"},
+		{"request", "parameters", "statements"},
+		{"stateChange", "previous", "statements"},
 	} {
 		for _, v := range s.data.GetArray(path...) {
 			if statement := scalar(v); statement != "" {

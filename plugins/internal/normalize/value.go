@@ -42,8 +42,9 @@ func decode(v *fastjson.Value) any {
 		return true
 	case fastjson.TypeFalse:
 		return false
+	default: // null
+		return nil
 	}
-	return nil
 }
 
 // number reads a number: what neither int64 nor float64 can hold stays text, so that a document can always be encoded.
@@ -74,8 +75,9 @@ func scalar(v *fastjson.Value, keys ...string) string {
 		return string(found.GetStringBytes())
 	case fastjson.TypeNumber:
 		return found.String()
+	default:
+		return ""
 	}
-	return ""
 }
 
 // object gives the object at keys, nil where there is none.
@@ -187,6 +189,7 @@ func unescapeNames(v *fastjson.Value) {
 		for _, element := range v.GetArray() {
 			unescapeNames(element)
 		}
+	default: // it has no members
 	}
 }
 
@@ -218,6 +221,7 @@ func duplicates(v *fastjson.Value) []any {
 					walk(element, append(path[:len(path):len(path)], strconv.Itoa(i)))
 				}
 			}
+		default: // it has no members
 		}
 	}
 	walk(v, nil)
