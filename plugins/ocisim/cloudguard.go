@@ -248,7 +248,7 @@ func listProblems(q *request) (*answer, *apiError) {
 		}
 	}
 	slices.SortFunc(rows, func(a, b row) int {
-		order := 0
+		var order int
 		switch f.sortBy {
 		case "riskLevel":
 			order = cmp.Compare(a.risk, b.risk)

@@ -2,6 +2,7 @@ package ocisim
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -112,11 +113,8 @@ func (t *tenancy) chosen() []plot {
 	}
 	var some []plot
 	for _, p := range plots {
-		for _, name := range t.config.Stories {
-			if p.name == name {
-				some = append(some, p)
-				break
-			}
+		if slices.Contains(t.config.Stories, p.name) {
+			some = append(some, p)
 		}
 	}
 	return some
