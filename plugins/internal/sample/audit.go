@@ -199,7 +199,8 @@ func (b *builder) data(eventName string) *document {
 		message = said
 	}
 	var resourceName, resourceID any
-	if b.resource != (Principal{}) && !(b.failed && b.method == "POST" && !strings.Contains(b.op.call, "{")) {
+	refusedCreation := b.failed && b.method == "POST" && !strings.Contains(b.op.call, "{")
+	if b.resource != (Principal{}) && !refusedCreation {
 		resourceName, resourceID = b.resource.Name, b.resource.ID
 	}
 	var availability any

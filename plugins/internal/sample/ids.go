@@ -31,8 +31,6 @@ func (g *generator) next() uint64 {
 
 func (g *generator) below(n int) int { return int(g.next() % uint64(n)) }
 
-func pick[T any](g *generator, of []T) T { return of[g.below(len(of))] }
-
 func (g *generator) text(n int, alphabet string) string {
 	var b strings.Builder
 	b.Grow(n)

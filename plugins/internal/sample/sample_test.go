@@ -14,8 +14,10 @@ func TestDecodedEventAndBytesSayTheSame(t *testing.T) {
 	options := []Options{
 		{},
 		{Status: "404", Actor: Principal{ID: OCID("instance", "us-phoenix-1", "x")}},
-		{Console: true, Set: map[string]any{"data.identity.principalId": "ocid1.user.oc1..x", "data.new.deep": 1.5, "eventId": nil,
-			"data.map": map[string]any{"n": int64(7), "list": []string{"a", "b"}}, "data.at": defaultTime}},
+		{Console: true, Set: map[string]any{
+			"data.identity.principalId": "ocid1.user.oc1..x", "data.new.deep": 1.5, "eventId": nil,
+			"data.map": map[string]any{"n": int64(7), "list": []string{"a", "b"}}, "data.at": defaultTime,
+		}},
 	}
 	for _, op := range Operations() {
 		for _, o := range options {
