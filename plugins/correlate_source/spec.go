@@ -74,7 +74,8 @@ open windows stay in the state.
 				Description("Inputs that do not report their own progress, like `kafka_franz` or `file`. Leave it out beside the oci inputs.").
 				Default([]any{}).
 				Example([]any{map[string]any{"kafka_franz": map[string]any{
-					"seed_brokers": []any{"localhost:9092"}, "topics": []any{"oci-raw"}, "consumer_group": "detect"}}}),
+					"seed_brokers": []any{"localhost:9092"}, "topics": []any{"oci-raw"}, "consumer_group": "detect",
+				}}}),
 			service.NewBloblangField(fieldEventTime).
 				Description("Where the messages of wrapped inputs have their time, for those that are neither Oracle's records nor OCSF "+
 					"documents: milliseconds since 1970, a timestamp, or RFC 3339. A message without a time does not move time.").

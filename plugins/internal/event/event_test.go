@@ -189,10 +189,22 @@ func TestTimeStopsAtItsBounds(t *testing.T) {
 
 func TestNormalKeepsNumbersExact(t *testing.T) {
 	tests := []struct{ in, want any }{
-		{7, int64(7)}, {int32(7), int64(7)}, {uint32(7), int64(7)}, {uint64(7), int64(7)}, {uint64(math.MaxUint64), float64(math.MaxUint64)},
-		{7.0, int64(7)}, {7.5, 7.5}, {float32(0.5), 0.5}, {1e300, 1e300}, {float64(1 << 53), float64(1 << 53)},
-		{json.Number("9007199254740993"), int64(9007199254740993)}, {json.Number("1.50"), 1.5}, {json.Number("1e400"), "1e400"},
-		{"7", "7"}, {true, true}, {nil, nil},
+		{7, int64(7)},
+		{int32(7), int64(7)},
+		{uint32(7), int64(7)},
+		{uint64(7), int64(7)},
+		{uint64(math.MaxUint64), float64(math.MaxUint64)},
+		{7.0, int64(7)},
+		{7.5, 7.5},
+		{float32(0.5), 0.5},
+		{1e300, 1e300},
+		{float64(1 << 53), float64(1 << 53)},
+		{json.Number("9007199254740993"), int64(9007199254740993)},
+		{json.Number("1.50"), 1.5},
+		{json.Number("1e400"), "1e400"},
+		{"7", "7"},
+		{true, true},
+		{nil, nil},
 	}
 	for _, test := range tests {
 		if got := event.Normal(test.in); got != test.want {
