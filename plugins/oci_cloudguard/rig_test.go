@@ -14,7 +14,6 @@ import (
 	"github.com/redpanda-data/benthos/v4/public/service"
 
 	"benthos-oci/plugins/internal/oci"
-	"benthos-oci/plugins/internal/ocifields"
 	"benthos-oci/plugins/ocisim"
 )
 
@@ -59,9 +58,6 @@ func (l *lines) count(text string) int {
 }
 
 func (l *lines) logger() *slog.Logger { return slog.New(slog.NewTextHandler(l, nil)) }
-
-// retrying wraps an input as its registration does.
-func retrying(in service.BatchInput) service.BatchInput { return ocifields.Retrying(in) }
 
 // newRig simulates a tenancy whose day lies before now; call it inside the bubble of synctest.
 func newRig(t *testing.T, c ocisim.Config, yaml string) *rig {
