@@ -149,13 +149,13 @@ func (e *Engine) passRecord(r *record, scope string, mark int64) []*incident.Inc
 	}
 	silent := e.marks.silentSources(scope)
 	var fired []*incident.Incident
-	done := map[*slot]bool{}
+	done, reopened := map[*slot]bool{}, map[*slot]bool{}
 	for _, s := range r.settle(mark, e.opt.IncidentsFrom, learned) {
 		if done[s] {
 			continue
 		}
 		done[s] = true
-		s.closed = false
+		reopened[s] = s.reopen()
 		s.incomplete = union(s.incomplete, silent)
 		if s.created {
 			continue
@@ -166,25 +166,30 @@ func (e *Engine) passRecord(r *record, scope string, mark int64) []*incident.Inc
 		}
 	}
 	for _, s := range r.slots {
-		if inc := e.passSlot(r, s, mark); inc != nil {
+		if inc := e.passSlot(r, s, mark, reopened[s]); inc != nil {
 			fired = append(fired, inc)
 		}
 	}
+	r.closingsJudged(mark)
 	r.prune(e.marks.at(scope), e.opt.Emit, e.marks.ticked)
 	return fired
 }
 
 // passSlot gives the update or close that is due for a slot.
-func (e *Engine) passSlot(r *record, s *slot, mark int64) *incident.Incident {
+func (e *Engine) passSlot(r *record, s *slot, mark int64, reopened bool) *incident.Incident {
 	emit := e.opt.Emit
+	every := e.every(r.plan)
 	switch {
 	case !s.created:
 		return nil
-	case emit.Close && !s.closed && r.closes(s) <= mark:
-		s.closed = true
-		return r.message(s, incident.Close, r.closes(s))
-	case emit.Update && s.sent != s.total && add(s.sentAt, e.every()) <= mark:
-		return r.message(s, incident.Update, min(mark, add(s.sentAt, e.every())))
+	case emit.Close && s.open() && r.close(s, mark):
+		return r.message(s, incident.Close, s.closed)
+	case !emit.Update || s.sent == s.total:
+		return nil
+	case reopened:
+		return r.message(s, incident.Update, min(mark, add(s.last, r.plan.shift)))
+	case add(s.sentAt, every) <= mark:
+		return r.message(s, incident.Update, min(mark, add(s.sentAt, every)))
 	}
 	return nil
 }

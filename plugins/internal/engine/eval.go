@@ -7,9 +7,11 @@ import (
 
 // judge evaluates the condition of a rule over the events of one key.
 type judge struct {
-	p   *plan
-	s   *window.Series
-	key []any
+	p *plan
+	// root is the condition that is judged.
+	root *cond
+	s    *window.Series
+	key  []any
 	// bound holds, by pattern, the event that the conditions of other patterns look at.
 	bound []*window.Entry
 	// end is the time at which the last step of the root must be complete, where exact is true.
@@ -25,9 +27,9 @@ func (j *judge) holds(t int64) bool { return j.holdsWith(t, yes) }
 // holdsWith says whether the condition holds at t in a way that k agrees to.
 func (j *judge) holdsWith(t int64, k func() bool) bool {
 	j.whole = window.Interval{After: add(t, -j.p.window), To: t}
-	j.exact = len(j.p.root.trailing) > 0 && j.p.root.kind == kindThen
+	j.exact = len(j.root.trailing) > 0 && j.root.kind == kindThen
 	j.end = t
-	return j.sat(j.p.root, j.whole, false, k)
+	return j.sat(j.root, j.whole, false, k)
 }
 
 func yes() bool { return true }
@@ -111,7 +113,7 @@ func (j *judge) then(n *cond, i int, iv window.Interval, prev int64, k func() bo
 		}
 	}
 	last := i == len(n.steps)-1
-	exactEnd := last && j.exact && n == j.p.root
+	exactEnd := last && j.exact && n == j.root
 	if last && len(st.before) == 0 && len(n.trailing) == 0 {
 		return j.sat(st.node, rest, false, k)
 	}

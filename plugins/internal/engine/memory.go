@@ -259,5 +259,5 @@ func (r *record) over(mark int64, emit EmitOptions) bool {
 
 // open says whether the slot still owes a message.
 func (r *record) open(s *slot, emit EmitOptions) bool {
-	return s.created && (emit.Close && !s.closed || emit.Update && s.sent != s.total)
+	return s.created && (emit.Close && s.open() || emit.Update && s.sent != s.total)
 }

@@ -42,6 +42,9 @@ func (r *record) incident(s *slot, action incident.Action) *incident.Incident {
 		Title: s.text.title, Attributes: s.text.attributes, Response: s.text.response,
 		Evidence: r.evidence(s), Truncated: r.truncates(s), IncompleteSources: s.incomplete,
 	}
+	if action == incident.Close {
+		inc.Closed = event.Time(s.closed)
+	}
 	inc.ID = incident.ID(p.rule.ID, r.tenancy, r.key, inc.Slot)
 	return inc
 }

@@ -46,6 +46,9 @@ func settledByDefinition(r *rule.Rule, history []seen, tenancy string) map[strin
 	began := event.MaxTime
 	for _, list := range byKey {
 		for _, s := range list {
+			if r.FirstSeen != nil && !s.patterns[0] {
+				continue
+			}
 			began = min(began, s.time)
 		}
 	}
@@ -56,7 +59,8 @@ func settledByDefinition(r *rule.Rule, history []seen, tenancy string) map[strin
 		if n.w == 0 {
 			n.w = max(n.span(r.When), 1)
 		}
-		for slot, covered := range n.incidents() {
+		lasts := map[event.Time]event.Time{}
+		for slot, covered := range n.incidents(lasts) {
 			id := incident.ID(r.ID, tenancy, []any{key}, slot)
 			events := slices.SortedFunc(maps.Values(covered), byTime)
 			out[id] = fmt.Sprintf("%s slot %d count %d first %d last %d", key, slot-zero, len(events),
@@ -66,6 +70,7 @@ func settledByDefinition(r *rule.Rule, history []seen, tenancy string) map[strin
 					out[id] += " " + s.id
 				}
 			}
+			out[id] += fmt.Sprintf(" closed %d", n.closed(slot, lasts[slot])-zero)
 		}
 	}
 	return out
@@ -74,7 +79,8 @@ func settledByDefinition(r *rule.Rule, history []seen, tenancy string) map[strin
 func byTime(a, b seen) int { return cmp.Or(cmp.Compare(a.time, b.time), cmp.Compare(a.id, b.id)) }
 
 // incidents gives the events of each slot's firings' windows.
-func (n *naive) incidents() map[event.Time]map[string]seen {
+// lasts takes the time of the last firing of each.
+func (n *naive) incidents(lasts map[event.Time]event.Time) map[event.Time]map[string]seen {
 	positive := n.r.Positive()
 	out := map[event.Time]map[string]seen{}
 	per := event.Time(n.r.Incident.Per.Milliseconds())
@@ -87,7 +93,9 @@ func (n *naive) incidents() map[event.Time]map[string]seen {
 		slot := (t + shift) / per * per
 		if out[slot] == nil {
 			out[slot] = map[string]seen{}
+			lasts[slot] = t + shift
 		}
+		lasts[slot] = max(lasts[slot], t+shift)
 		for _, e := range n.all {
 			for p := range e.patterns {
 				if positive[p] && e.time > t-n.w && e.time <= t {
@@ -99,10 +107,35 @@ func (n *naive) incidents() map[event.Time]map[string]seen {
 	return out
 }
 
+// closed gives the time that closes the incident of a slot for good: the first that is not before its last firing.
+func (n *naive) closed(slot, last event.Time) event.Time {
+	at := slot.Add(n.r.Incident.Per)
+	if d := n.r.Incident.CloseAfter; d > 0 {
+		at = min(at, last.Add(d))
+	}
+	for _, s := range n.all {
+		if n.r.Incident.CloseOn == nil {
+			break
+		}
+		if closes, shift := n.fulfilled(n.r.Incident.CloseOn, s.time, s); closes && s.time+shift >= last {
+			at = min(at, s.time+shift)
+		}
+	}
+	return at
+}
+
 // fires says whether t, the time of s, is a firing.
 func (n *naive) fires(t event.Time, s seen) (fires bool, shift event.Time) {
-	last := n.r.When
-	if then, ok := n.r.When.(*rule.Then); ok {
+	if f := n.r.FirstSeen; f != nil {
+		return s.patterns[0] && t >= n.began.Add(f.Learn) && n.isNew(t, event.Time(f.Within.Milliseconds())), 0
+	}
+	return n.fulfilled(n.r.When, t, s)
+}
+
+// fulfilled says whether the condition holds at t, the time of s, and how far behind that it takes effect.
+func (n *naive) fulfilled(when rule.Node, t event.Time, s seen) (holds bool, shift event.Time) {
+	last := when
+	if then, ok := when.(*rule.Then); ok {
 		for _, step := range then.Steps {
 			if _, not := step.Node.(*rule.Not); not {
 				shift = max(shift, event.Time(step.Within.Milliseconds()))
@@ -111,7 +144,7 @@ func (n *naive) fires(t event.Time, s seen) (fires bool, shift event.Time) {
 			last, shift = step.Node, 0
 		}
 	}
-	candidates := n.positives(n.r.When)
+	candidates := n.positives(when)
 	if shift > 0 {
 		candidates = n.completers(last)
 	}
@@ -122,18 +155,15 @@ func (n *naive) fires(t event.Time, s seen) (fires bool, shift event.Time) {
 	if !hit {
 		return false, 0
 	}
-	if f := n.r.FirstSeen; f != nil {
-		return t >= n.began.Add(f.Learn) && n.isNew(t, event.Time(f.Within.Milliseconds())), 0
-	}
 	return n.choose(n.joined(), func() bool {
-		return n.sat(n.r.When, n.between(t-n.w, t), t, shift > 0, true)
+		return n.sat(when, n.between(t-n.w, t), t, shift > 0, true)
 	}), shift
 }
 
 // isNew says whether an event at t has a value that none in (t-within, t) has.
 func (n *naive) isNew(t, within event.Time) bool {
 	for _, e := range n.between(t-1, t) {
-		if !slices.ContainsFunc(n.between(t-within, t-1), func(old seen) bool { return old.v == e.v }) {
+		if e.patterns[0] && !slices.ContainsFunc(n.between(t-within, t-1), func(old seen) bool { return old.patterns[0] && old.v == e.v }) {
 			return true
 		}
 	}

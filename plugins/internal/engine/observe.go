@@ -246,7 +246,7 @@ func (b *batch) insert(l *locked, w *work, rec **record, mark int64) {
 		if r.short == window.MaxTime {
 			r.short = int64(ev.Time)
 		}
-		if w.plan.firstSeen != nil {
+		if w.plan.firstSeen != nil && a.pattern == 0 {
 			b.e.history.saw(w.plan, w.scope, ev.Time)
 		}
 		if b.evidence[a.event] == nil {
@@ -274,7 +274,7 @@ func (b *batch) announce(r *record, w *work, grown []*slot) {
 			continue
 		}
 		done[s] = true
-		s.closed = false
+		reopened := s.reopen()
 		carrier := w.carrier(s)
 		action := incident.Update
 		switch {
@@ -286,7 +286,7 @@ func (b *batch) announce(r *record, w *work, grown []*slot) {
 			}
 			s.creator = carrier.ID
 			action = incident.Create
-		case !emit.Update || carrier.Time < add(s.sentAt, b.e.every()):
+		case !emit.Update || !reopened && carrier.Time < add(s.sentAt, b.e.every(r.plan)):
 			continue
 		}
 		inc := r.message(s, action, carrier.Time)
@@ -329,6 +329,10 @@ func (b *batch) repeat(r *record, w *work) {
 					action = incident.Create
 				}
 				b.carry(again.event, r.again(s, action))
+				if !s.open() {
+					// Whoever keeps the last message must not take the incident for open.
+					b.carry(again.event, r.again(s, incident.Close))
+				}
 			}
 		}
 	}
@@ -366,11 +370,12 @@ func byFiring(a, b *incident.Incident) int {
 		cmp.Compare(a.ID, b.ID), cmp.Compare(a.Revision, b.Revision))
 }
 
-func (e *Engine) every() int64 { return e.opt.UpdateEvery.Milliseconds() }
+// every gives the least time between two messages of an incident of the plan.
+func (e *Engine) every(p *plan) int64 { return cmp.Or(p.every, e.opt.UpdateEvery.Milliseconds()) }
 
 // wait gives the deadline that the record needs and has not registered.
 func (e *Engine) wait(r *record, scope string) []deadline {
-	due := r.pending(e.opt.Emit, e.every())
+	due := r.pending(e.opt.Emit, e.every(r.plan))
 	if due >= r.due {
 		return nil
 	}

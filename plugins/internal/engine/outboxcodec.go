@@ -65,6 +65,7 @@ func encodeIncident(c *window.Encoder, inc *incident.Incident) {
 	writeEvidence(c, inc.Evidence)
 	c.Bool(inc.Truncated)
 	writeStrings(c, inc.IncompleteSources)
+	c.Int(int64(inc.Closed))
 }
 
 func decodeIncident(d *window.Decoder) *incident.Incident {
@@ -86,6 +87,7 @@ func decodeIncident(d *window.Decoder) *incident.Incident {
 	inc.Evidence = readEvidence(d)
 	inc.Truncated = d.Bool()
 	inc.IncompleteSources = readStrings(d)
+	inc.Closed = event.Time(d.Int())
 	return inc
 }
 

@@ -44,6 +44,11 @@ type plan struct {
 	// joined has the patterns that conditions of other patterns look at.
 	joined    uint64
 	firstSeen *firstSeen
+	// closing is what closes incidents before their slots are over; nil where nothing does. closeAfter is 0 where there is none.
+	closing    *closing
+	closeAfter int64
+	// every is the least time between two messages of an incident; 0 where the engine's own counts.
+	every int64
 	// captures holds the texts of all captures, by pattern.
 	captures [][]string
 }
@@ -149,6 +154,9 @@ func newPlan(r *rule.Rule) (*plan, error) {
 		p.window = max(root.span, 1)
 	}
 	p.finish(r)
+	if err := p.readClosing(r); err != nil {
+		return nil, fmt.Errorf("rule %s: %w", r.ID, err)
+	}
 	return p, nil
 }
 
@@ -185,15 +193,9 @@ func (p *plan) finish(r *rule.Rule) {
 	// `and not` looks at windows that begin at the completion.
 	root.lookAhead(p.window)
 	p.positive = root.patterns
-	p.candidates = root.patterns
+	p.candidates, p.shift = root.ends()
 	p.monotone = root.monotone
 	p.ahead = root.ahead
-	if root.kind == kindThen && len(root.trailing) > 0 {
-		p.candidates = root.steps[len(root.steps)-1].node.completers
-		for _, a := range root.trailing {
-			p.shift = max(p.shift, a.within)
-		}
-	}
 	p.horizon = add(p.window, root.lookBehind(p.window, true))
 	if f := r.FirstSeen; f != nil {
 		p.monotone = false
@@ -211,6 +213,18 @@ func (p *plan) finish(r *rule.Rule) {
 			p.alone |= 1 << i
 		}
 	}
+}
+
+// ends gives the patterns at whose times the whole condition is judged, and how far behind them it is fulfilled:
+// D of a `then not` at its end.
+func (n *cond) ends() (candidates uint64, shift int64) {
+	if n.kind != kindThen || len(n.trailing) == 0 {
+		return n.patterns, 0
+	}
+	for _, a := range n.trailing {
+		shift = max(shift, a.within)
+	}
+	return n.steps[len(n.steps)-1].node.completers, shift
 }
 
 // possible says whether the condition can hold when only these patterns have events.

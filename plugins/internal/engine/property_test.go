@@ -76,6 +76,19 @@ var shapes = []string{
 	"window: {W}\npatterns: {A, B~, C}\nwhen: a then b within {D} then c",
 	"window: {W}\npatterns: {A, B~}\nwhen: a then not b within {D}",
 	"window: {W}\npatterns: {A, B~, C}\nwhen: a then c then not b within {D}",
+	"window: {W}\nmatch: {unmapped.p: a}|, close_on: {match: {unmapped.p: b}}",
+	"window: {W}\nmatch: {unmapped.p: a}\nhaving: count() >= {N}|, close_on: {match: {unmapped.p: b}, having: count() >= {N}}",
+	"window: {W}\nmatch: {unmapped.p: a}\nhaving: count() == {N}|, close_on: {match: {unmapped.p: b}, having: count() == 1}",
+	"window: {W}\nmatch: {unmapped.p: a}|, close_after: {D}",
+	"window: {W}\nmatch: {unmapped.p: a}\nhaving: avg(unmapped.v) > 2|, close_after: {D}, close_on: {match: {unmapped.p: b}}, update_every: {E}",
+	"window: {W}\npatterns: {A, B, C}\nwhen: a then b|, close_on: c",
+	"window: {W}\npatterns: {A, B, C}\nwhen: a then not b within {D}|, close_on: c",
+	"window: {W}\npatterns: {A, B, C}\nwhen: a then not b within {D}|, close_on: b then c, close_after: {E}",
+	"window: {W}\npatterns: {A, B, C}\nwhen: a and not b|, close_on: b or c",
+	"window: {W}\npatterns: {A, B, C}\nwhen: a|, close_on: b and not c",
+	"window: {W}\npatterns: {A, B, C}\nwhen: a|, close_on: b then not c within {D}",
+	"window: {W}\npatterns: {A, B, C}\nwhen: a and not c|, close_on: a then b then not c within {D}",
+	"window: {W}\nmatch: {unmapped.p: a}\nfirst_seen: {value: unmapped.v, within: {D}, learn: {E}}|, close_on: {match: {unmapped.p: b}}",
 }
 
 // shape fills one in: A is a pattern, A{N} one that wants N events, A! one that wants exactly one,
@@ -100,7 +113,8 @@ func shape(t *rapid.T) string {
 	}
 	text = strings.ReplaceAll(text, "{N}", strconv.Itoa(n))
 	per := rapid.SampledFrom([]string{"5s", "20s", "24h"}).Draw(t, "per")
-	return text + "\nincident: {title: t, per: " + per + "}"
+	text, closing, _ := strings.Cut(text, "|")
+	return text + "\nincident: {title: t, per: " + per + closing + "}"
 }
 
 // drawHistory draws events on a grid of half seconds, so that boundaries are met often.
@@ -161,6 +175,9 @@ func (l *ledger) settled() map[string]string {
 	out := map[string]string{}
 	for id, inc := range l.latest {
 		out[id] = content(inc) + evidenceIDs(inc)
+		if inc.Action == incident.Close {
+			out[id] += fmt.Sprintf(" closed %d", inc.Closed-zero)
+		}
 	}
 	return out
 }

@@ -30,6 +30,8 @@ type record struct {
 	due int64
 	// settled is the time up to which all candidates are judged for good.
 	settled int64
+	// closings is the time up to which what closes incidents was judged while this record was in memory.
+	closings int64
 
 	chunks chunks
 	dirty  bool
@@ -52,7 +54,8 @@ type slot struct {
 	fired, last int64
 
 	created bool
-	closed  bool
+	// closed is when the incident was closed; window.MaxTime while it is open.
+	closed int64
 	// creator is the event that carried the first message out, "" where a tick did.
 	creator  string
 	revision int64
@@ -89,12 +92,12 @@ func (s *span) add(t int64) {
 func newRecord(p *plan, id, tenancy string, key []any) *record {
 	return &record{
 		plan: p, id: id, tenancy: tenancy, key: key, series: window.New(len(p.patterns)),
-		pruned: window.MinTime, due: window.MaxTime, settled: window.MinTime, touched: window.MinTime, short: window.MinTime, bytes: recordBytes,
+		pruned: window.MinTime, due: window.MaxTime, settled: window.MinTime, closings: window.MinTime, touched: window.MinTime, short: window.MinTime, bytes: recordBytes,
 	}
 }
 
 func (r *record) judge() *judge {
-	j := &judge{p: r.plan, s: r.series, key: r.key}
+	j := &judge{p: r.plan, root: r.plan.root, s: r.series, key: r.key}
 	if r.plan.joined != 0 {
 		j.bound = make([]*window.Entry, len(r.plan.patterns))
 	}
@@ -212,7 +215,7 @@ func (r *record) slotAt(t int64) *slot {
 		return 0
 	})
 	if !found {
-		r.slots = slices.Insert(r.slots, i, &slot{start: start, fired: window.MaxTime, last: window.MinTime})
+		r.slots = slices.Insert(r.slots, i, &slot{start: start, fired: window.MaxTime, last: window.MinTime, closed: window.MaxTime})
 		r.bytes += slotBytes
 	}
 	return r.slots[i]
@@ -308,6 +311,7 @@ func (r *record) settle(mark int64, from event.Time, learned func(t int64) bool)
 
 // pending gives the time for which the watermark must be waited: window.MaxTime where there is nothing to wait for.
 func (r *record) pending(emit EmitOptions, every int64) int64 {
+
 	due := int64(window.MaxTime)
 	if !r.plan.monotone {
 		due = add(r.unjudged(), r.plan.ahead)
@@ -316,8 +320,8 @@ func (r *record) pending(emit EmitOptions, every int64) int64 {
 		if !s.created {
 			continue
 		}
-		if emit.Close && !s.closed {
-			due = min(due, r.closes(s))
+		if emit.Close && s.open() {
+			due = min(due, r.closesBy(s))
 		}
 		if emit.Update && s.sent != s.total {
 			due = min(due, add(s.sentAt, every))
@@ -348,6 +352,9 @@ func (r *record) prune(mark int64, emit EmitOptions, clock bool) {
 	if !r.plan.monotone && clock {
 		r.settled = max(r.settled, min(add(mark, -r.plan.ahead), add(r.unjudged(), -1)))
 		limit = min(limit, add(r.settled, r.plan.ahead-r.plan.horizon))
+	}
+	if emit.Close && clock {
+		limit = min(limit, r.keepsForClosing(mark))
 	}
 	if limit <= r.pruned {
 		return

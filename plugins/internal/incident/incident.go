@@ -34,6 +34,8 @@ type Incident struct {
 	First, Last event.Time
 	// Fired is the time of the first firing.
 	Fired event.Time
+	// Closed is the time that closed it, in a message of that; 0 stands for the end of its slot.
+	Closed event.Time
 
 	Title      string
 	Attributes map[string]any

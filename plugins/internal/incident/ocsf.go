@@ -108,13 +108,16 @@ func (inc *Incident) time() event.Time {
 	case Create:
 		return inc.Fired
 	case Close:
+		if inc.Closed != 0 {
+			return max(inc.Closed, inc.Fired, inc.Last)
+		}
 		return max(inc.Slot.Add(inc.Per), inc.Fired, inc.Last)
 	default:
 		return max(inc.Fired, inc.Last)
 	}
 }
 
-// status is that of an analyst's work, which has not begun: what closes is the slot, not the case.
+// status is that of an analyst's work, which has not begun: what closes is the incident, not the case.
 func (inc *Incident) status(doc map[string]any) {
 	doc["status_id"], doc["status"] = int64(1), "New"
 	if inc.Action == Close {

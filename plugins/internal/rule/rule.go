@@ -141,7 +141,7 @@ type Incident struct {
 	// CloseOn is a condition over the rule's patterns, as When, that closes the key's open incident; nil where there is none.
 	//
 	// A closing of a rule and key is a time c at which CloseOn holds. It is judged as When is: at the times of events that match
-	// one of its positive patterns, over (c-W, c], when the watermark has passed c unless NodeMonotone(CloseOn).
+	// one of its positive patterns, over (c-W, c], but always when the watermark has passed c: what was closed is not taken back.
 	// An incident is closed by the earliest closing that is not before its last firing; at the same time the firing counts as
 	// the earlier one. A closing before the first firing, or of a key without an incident, does nothing. A firing after the
 	// closing reopens the incident by an Update, and it can be closed again; when the slot is over it is closed for good.
