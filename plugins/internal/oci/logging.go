@@ -2,6 +2,7 @@ package oci
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -69,16 +70,16 @@ func (q SearchQuery) explain(err error) error {
 		return err
 	}
 	failure.Subject = q.Name
-	said := strings.TrimSpace(fmt.Sprintf("%d %s", failure.Status, failure.Code))
+	said := strings.TrimSpace(fmt.Sprintf("%d %s %s", failure.Status, failure.Code, strings.TrimSuffix(failure.Message, ".")))
 	switch {
 	case failure.Status == http.StatusBadRequest && q.Page != "":
 		// The query was accepted with the first page.
 		failure.Kind = Garbled
-		failure.Sentence = fmt.Sprintf("%s in %s does not accept the page token of the query %q any more (%s %s, request %s): the window is searched again from its first page",
-			failure.Operation, failure.Region, q.Name, said, failure.Message, failure.RequestID)
+		failure.Sentence = fmt.Sprintf("%s in %s does not accept the page token of the query %q any more (%s, request %s): the window is searched again from its first page",
+			failure.Operation, failure.Region, q.Name, said, failure.RequestID)
 	case failure.Status == http.StatusBadRequest:
-		failure.Sentence = fmt.Sprintf("%s in %s does not accept the query %q (%s %s, request %s): correct its search",
-			failure.Operation, failure.Region, q.Name, said, failure.Message, failure.RequestID)
+		failure.Sentence = fmt.Sprintf("%s in %s does not accept the query %q (%s, request %s): correct its search",
+			failure.Operation, failure.Region, q.Name, said, failure.RequestID)
 	case failure.Kind == NoPermission && q.Audit:
 		failure.Sentence = fmt.Sprintf("%s in %s refused the query %q (%s) because the key's user may not read what it names, and _Audit needs two permissions: add the policy statements `%s` and `%s` with the user's group in them, and check the OCIDs in the query",
 			failure.Operation, failure.Region, q.Name, said, permissions[opSearchLogs].statement, permissions[opListEvents].statement)
@@ -196,7 +197,7 @@ func CheckLogging(ctx context.Context, open func() (*Client, error), scope Loggi
 	c := &checker{ctx: ctx}
 	client, ok := c.open(open)
 	if !ok {
-		return c.skip(permissions[opSearchLogs].name)
+		return c.skip(permissions[opSearchLogs].name, queriesStep)
 	}
 	var regions []string
 	if scope.Listed {
@@ -220,6 +221,8 @@ func CheckLogging(ctx context.Context, open func() (*Client, error), scope Loggi
 			return "for _Audit", nil
 		})
 	}
+	wrong := Step{Name: queriesStep}
+	accepted := 0
 	c.try(opSearchLogs, func() (string, error) {
 		var first error
 		refused, calls := 0, 0
@@ -229,22 +232,32 @@ func CheckLogging(ctx context.Context, open func() (*Client, error), scope Loggi
 				q.Page = token
 				return client.SearchLogs(ctx, q)
 			})
-			if err == nil {
-				continue
-			}
-			refused++
-			if first == nil {
-				first = err
-			}
-			// What is wrong with every call need not be tried for each.
-			if kind := KindOf(err); kind != NoPermission && kind != BadRequest {
-				return "", err
+			switch KindOf(err) {
+			case NoPermission:
+				refused++
+				first = cmp.Or(first, err)
+			case BadRequest:
+				wrong.Err = cmp.Or(wrong.Err, err)
+			default:
+				// What is wrong with every call need not be tried for each.
+				if err != nil {
+					return "", err
+				}
+				accepted++
 			}
 		}
 		if refused > 0 && refused < len(queries) {
-			return "", fmt.Errorf("%d of %d searches do not work; the first: %w", refused, len(queries), first)
+			return "", fmt.Errorf("%d of %d searches may not be made; the first: %w", refused, len(queries), first)
 		}
 		return fmt.Sprintf("%d records in the last hour", c.report.Events), first
 	})
+	wrong.Skipped = wrong.Err == nil && accepted == 0
+	if wrong.Err == nil && !wrong.Skipped {
+		wrong.Detail = fmt.Sprintf("%d accepted", accepted)
+	}
+	c.report.Steps = append(c.report.Steps, wrong)
 	return c.report
 }
+
+// queriesStep is the step of a check that says whether Oracle understands the queries.
+const queriesStep = "queries"

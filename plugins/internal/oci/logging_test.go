@@ -188,7 +188,7 @@ func TestCheckOfSearchesTellsThePermissionsApart(t *testing.T) {
 			{name: "nothing is missing"},
 			{name: "log content", denied: []string{ocisim.ReadLogContent}, bad: "read log-content"},
 			{name: "regions", denied: []string{ocisim.InspectTenancies}, bad: "inspect tenancies"},
-			{name: "the query is wrong", query: "search", bad: "read log-content"},
+			{name: "the query is wrong", query: "search", bad: "queries"},
 			{name: "audit events", denied: []string{ocisim.ReadAuditEvents}, bad: "read audit-events, read log-content"},
 		} {
 			sim := simulate(t, ocisim.Config{})
@@ -219,7 +219,7 @@ func TestCheckOfSearchesTellsThePermissionsApart(t *testing.T) {
 			}
 		}
 		wrong := CheckLogging(t.Context(), func() (*Client, error) { return nil, &Error{Kind: BadConfig, Sentence: "no key"} }, LoggingScope{})
-		if wrong.OK() || len(wrong.Steps) != 4 {
+		if wrong.OK() || len(wrong.Steps) != 5 {
 			t.Errorf("without a client: got %+v", wrong.Steps)
 		}
 	})
