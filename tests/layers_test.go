@@ -107,6 +107,12 @@ var layers = []layer{
 		why: "rules are explained by what runs them",
 	},
 	{
+		name: "Sigma", packages: []string{"plugins/internal/sigma"},
+		own:     []string{"plugins/internal/rule", "plugins/internal/expr", "plugins/internal/event"},
+		modules: []string{"gopkg.in/yaml.v3"}, never: pure,
+		why: "it turns files of others into rules",
+	},
+	{
 		name: "engine", packages: []string{"plugins/internal/engine"},
 		own: []string{
 			"plugins/internal/match", "plugins/internal/window", "plugins/internal/incident", "plugins/internal/rule",

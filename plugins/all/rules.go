@@ -47,6 +47,7 @@ func rulesCommand() *cli.Command {
 			},
 			explainCommand(),
 			traceCommand(),
+			importCommand(),
 			{
 				Name:  "schema",
 				Usage: "Print the JSON Schema of rule files, for editors",
