@@ -109,8 +109,10 @@ func missingLists(rules []*rule.Rule, lists map[string]string) rule.Problems {
 		}
 		for _, name := range r.Lists() {
 			if _, ok := lists[name]; !ok {
-				problems = append(problems, rule.Problem{Pos: r.Pos,
-					Text: fmt.Sprintf("rule %s uses the list %%%s%%, which `lists` does not have: write `lists: {%s: ./%s.txt}`", r.ID, name, name, name)})
+				problems = append(problems, rule.Problem{
+					Pos:  r.Pos,
+					Text: fmt.Sprintf("rule %s uses the list %%%s%%, which `lists` does not have: write `lists: {%s: ./%s.txt}`", r.ID, name, name, name),
+				})
 			}
 		}
 	}

@@ -87,9 +87,22 @@ func (m *mapper) touches(field string) bool {
 	return false
 }
 
+// mapped is a batch as the mapping sees it.
+type mapped struct {
+	batch service.MessageBatch
+	exec  *service.MessageBatchBloblangExecutor // nil for the default mapping
+}
+
+func (m *mapper) of(batch service.MessageBatch) mapped {
+	if m.exec == nil {
+		return mapped{batch: batch}
+	}
+	return mapped{batch: batch, exec: batch.BloblangExecutor(m.exec)}
+}
+
 // event makes the event of a message, or nil where the mapping leaves it out.
-func (m *mapper) event(batch service.MessageBatch, index int) (*event.Event, error) {
-	msg := batch[index]
+func (m mapped) event(index int) (*event.Event, error) {
+	msg := m.batch[index]
 	if m.exec == nil && !onlyStructured(msg) {
 		b, err := msg.AsBytes()
 		if err != nil {
@@ -100,7 +113,7 @@ func (m *mapper) event(batch service.MessageBatch, index int) (*event.Event, err
 	if m.exec == nil {
 		return structured(msg)
 	}
-	out, err := batch.BloblangQuery(index, m.exec)
+	out, err := m.exec.Query(index)
 	if err != nil || out == nil {
 		return nil, err
 	}

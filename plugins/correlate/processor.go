@@ -197,6 +197,7 @@ type work struct {
 func (p *processor) sort(batch service.MessageBatch) work {
 	w := work{kinds: make([]messageKind, len(batch))}
 	candidates, now := 0, time.Now()
+	mapped := p.mapper.of(batch)
 	for i, msg := range batch {
 		if _, ok := msg.MetaGetImmut(watermark.MetaTick); ok {
 			w.kinds[i] = tickMessage
@@ -210,7 +211,7 @@ func (p *processor) sort(batch service.MessageBatch) work {
 			continue
 		}
 		candidates++
-		ev, err := p.mapper.event(batch, i)
+		ev, err := mapped.event(i)
 		if err != nil {
 			p.unmapped(err)
 			msg.SetError(err)

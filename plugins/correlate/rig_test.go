@@ -173,6 +173,7 @@ func (s *sink) WriteBatch(_ context.Context, batch service.MessageBatch) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.attempts++
+	index := batch.Index()
 	var err error
 	if s.fail != nil {
 		err = s.fail(batch)
@@ -182,7 +183,7 @@ func (s *sink) WriteBatch(_ context.Context, batch service.MessageBatch) error {
 	case err == nil:
 		s.got = append(s.got, batch...)
 	case errors.As(err, &partial):
-		partial.WalkMessages(func(_ int, m *service.Message, err error) bool {
+		partial.WalkMessagesIndexedBy(index, func(_ int, m *service.Message, err error) bool {
 			if err == nil {
 				s.got = append(s.got, m)
 			}
