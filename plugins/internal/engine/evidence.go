@@ -174,10 +174,5 @@ func (r *record) evidence(s *slot) []incident.Evidence {
 }
 
 func covers(e *window.Entry, s *slot) bool {
-	for _, start := range e.Covered {
-		if start == s.start {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(e.Covered, s.start)
 }

@@ -250,14 +250,14 @@ func (r *record) over(mark int64, emit EmitOptions) bool {
 		return false
 	}
 	for _, s := range r.slots {
-		if r.open(s, emit) {
+		if s.owes(emit) {
 			return false
 		}
 	}
 	return true
 }
 
-// open says whether the slot still owes a message.
-func (r *record) open(s *slot, emit EmitOptions) bool {
+// owes says whether the slot still owes a message.
+func (s *slot) owes(emit EmitOptions) bool {
 	return s.created && (emit.Close && s.open() || emit.Update && s.sent != s.total)
 }

@@ -146,8 +146,8 @@ func (v *firingEnv) of(i int, ref expr.Ref) any {
 		return v.r.plan.captured(v.bound[i], i, ref)
 	}
 	list := v.r.series.Select(i, v.whole)
-	for k := len(list) - 1; k >= 0; k-- {
-		if value := v.r.plan.captured(list[k], i, ref); value != nil {
+	for _, e := range slices.Backward(list) {
+		if value := v.r.plan.captured(e, i, ref); value != nil {
 			return value
 		}
 	}

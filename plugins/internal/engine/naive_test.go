@@ -441,7 +441,8 @@ func (n *naive) absent(nots, done []rule.Step, step rule.Step, prev, c event.Tim
 		limit := prev + event.Time(not.Within.Milliseconds())
 		var list []seen
 		for _, e := range n.since(n.between(prev-1, c), done, prev) {
-			if e.time < limit && !(e.time == c && c < limit && overlaps(e, next)) {
+			completes := e.time == c && c < limit && overlaps(e, next)
+			if e.time < limit && !completes {
 				list = append(list, e)
 			}
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"strconv"
@@ -49,9 +50,7 @@ func TestThreadsChangeNothing(t *testing.T) {
 	history := randomHistory(1500)
 	want := map[string]string{}
 	for _, r := range rules {
-		for id, s := range settledByDefinition(r, history, "t1") {
-			want[id] = s
-		}
+		maps.Copy(want, settledByDefinition(r, history, "t1"))
 	}
 	if len(want) < 50 {
 		t.Fatalf("the history has %d incidents only", len(want))
