@@ -1,6 +1,9 @@
 package incident
 
-import "strconv"
+import (
+	"strconv"
+	"strings"
+)
 
 // maxObservables is the most observables that an incident lists.
 const maxObservables = 50
@@ -45,14 +48,12 @@ func observables(evidences []any) []any {
 		at := "evidences[" + strconv.Itoa(i) + "]"
 		for _, o := range evidenceObservables {
 			var v any = e
-			name := at
 			for _, key := range o.path {
 				m, _ := v.(map[string]any)
 				v = m[key]
-				name += "." + key
 			}
 			value, _ := v.(string)
-			add(name, o, value)
+			add(at+"."+strings.Join(o.path, "."), o, value)
 		}
 		resources, _ := e["resources"].([]any)
 		for k, each := range resources {

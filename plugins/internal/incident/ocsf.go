@@ -67,7 +67,7 @@ func (inc *Incident) OCSF() map[string]any {
 		"count":        inc.Count,
 		"metadata":     inc.metadata(),
 		"cloud":        inc.cloud(),
-		"finding_info": inc.findingInfo(evidences),
+		"finding_info": inc.findingInfo(),
 		"unmapped":     inc.unmapped(),
 	}
 	inc.status(doc)
@@ -196,7 +196,7 @@ func (inc *Incident) common(name string) any {
 	return common
 }
 
-func (inc *Incident) findingInfo(evidences []any) map[string]any {
+func (inc *Incident) findingInfo() map[string]any {
 	r := inc.Rule
 	info := map[string]any{
 		"uid":                  inc.ID,

@@ -285,7 +285,7 @@ func TestTechniquesAreWhole(t *testing.T) {
 			}
 			continue
 		}
-		for _, name := range strings.Fields(of.tactics) {
+		for name := range strings.FieldsSeq(of.tactics) {
 			if tactics[name].uid == "" {
 				t.Errorf("%s: unknown tactic %s", id, name)
 			}
