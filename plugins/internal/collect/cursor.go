@@ -231,7 +231,7 @@ func (c *Cursor) Read(p *Pass, pages int) {
 func (*Cursor) Fail(p *Pass) { p.active, p.redo = false, false }
 
 // Ack says that the output has the batch.
-func (c *Cursor) Ack(b *Batch) {
+func (*Cursor) Ack(b *Batch) {
 	if b.done {
 		return
 	}

@@ -8,8 +8,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-func problem(id, print string, open bool, last string) Problem {
-	return Problem{ID: id, Print: print, Open: open, Last: at(last)}
+func problem(id, fingerprint string, open bool, last string) Problem {
+	return Problem{ID: id, Print: fingerprint, Open: open, Last: at(last)}
 }
 
 // send judges a problem and, where it must be sent, has it delivered.
