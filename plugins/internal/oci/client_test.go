@@ -137,7 +137,7 @@ func TestRetryAfterHeaderIsReadWithCare(t *testing.T) {
 		"": 0, "7": 7 * time.Second, " 7 ": 7 * time.Second, "-5": 0, "0": 0, "x": 0, "7.5": 0, "99999999999": 86400 * time.Second,
 		"Fri, 20 Nov 2026 10:00:30 GMT": 30 * time.Second, "Fri, 20 Nov 2026 09:00:00 GMT": 0, "yesterday": 0,
 	} {
-		if got := parseRetryAfter(value, date); got != want && !(value == "99999999999" && got >= want) {
+		if got := parseRetryAfter(value, date); got != want {
 			t.Errorf("%q: got %s, want %s", value, got, want)
 		}
 	}
@@ -268,7 +268,7 @@ func TestNowIsOraclesTime(t *testing.T) {
 		if _, err := c.Regions(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		if got := c.Now().Sub(time.Now()); got < 3*time.Minute-time.Second || got > 3*time.Minute+time.Second {
+		if got := time.Until(c.Now()); got < 3*time.Minute-time.Second || got > 3*time.Minute+time.Second {
 			t.Errorf("Now is %s ahead of this machine's clock, want 3m", got)
 		}
 	})

@@ -67,9 +67,14 @@ func TestHostsAreThoseOfTheRegionsRealm(t *testing.T) {
 }
 
 func TestRegionsAreSpelledAsOracleDoes(t *testing.T) {
-	for in, want := range map[string]string{"FRA": "eu-frankfurt-1", " iad ": "us-ashburn-1", "US-Ashburn-1": "us-ashburn-1", "xx-new-1": "xx-new-1"} {
-		if got := CanonicalRegion(in); got != want {
-			t.Errorf("%q: got %q, want %q", in, got, want)
+	for _, c := range []struct{ in, want string }{
+		{"FRA", "eu-frankfurt-1"},
+		{" iad ", "us-ashburn-1"},
+		{"US-Ashburn-1", "us-ashburn-1"},
+		{"xx-new-1", "xx-new-1"},
+	} {
+		if got := CanonicalRegion(c.in); got != c.want {
+			t.Errorf("%q: got %q, want %q", c.in, got, c.want)
 		}
 	}
 }
