@@ -137,7 +137,6 @@ func (r *rig) close(in service.BatchInput) {
 // message is what left an input.
 type message struct {
 	id, raw, region, compartment, fault string
-	again                               bool
 }
 
 // inbox takes what leaves an input.
