@@ -162,12 +162,11 @@ func (w *words) key() {
 			w.line("%s: in %s %s", name, p.Name, texts[j])
 		}
 	}
-	switch {
-	case r.Scope == rule.ScopeAll:
+	if r.Scope == rule.ScopeAll {
 		w.line("Tenancies together.")
-	default:
-		w.line("Each tenancy apart.")
+		return
 	}
+	w.line("Each tenancy apart.")
 }
 
 func (w *words) fires() {
@@ -341,12 +340,12 @@ func (w *words) exceptions() {
 		if e.Until != event.MaxTime {
 			text += ", until " + e.Until.String()
 		}
-		for i, s := range e.Schedule {
-			text += ", "
-			if i > 0 {
-				text += "or "
-			}
-			text += s.Text()
+		var times []string
+		for _, s := range e.Schedule {
+			times = append(times, s.Text())
+		}
+		if len(times) > 0 {
+			text += ", " + strings.Join(times, ", or ")
 		}
 		w.line("%s: %s", text, e.Reason)
 	}

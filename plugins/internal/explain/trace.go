@@ -267,9 +267,9 @@ func reasonsText(reasons []match.Reason) string {
 		}
 		switch {
 		case r.Not:
-			parts = append(parts, fmt.Sprintf("%s, which must not be", r.Test.Text()))
+			parts = append(parts, r.Test.Text()+", which must not be")
 		case r.Test.Op == rule.OpKeyword:
-			parts = append(parts, fmt.Sprintf("wanted: %s", r.Test.Text()))
+			parts = append(parts, "wanted: "+r.Test.Text())
 		default:
 			parts = append(parts, fmt.Sprintf("wanted: %s, got %s", r.Test.Text(), shown(r.Got)))
 		}
@@ -332,10 +332,10 @@ func (t *trace) fires(inc *incident.Incident) {
 	if inc.Action == incident.Update {
 		verb = "fires again, in the same incident"
 	}
-	t.say("  %s: %s", verb, t.incidentText(inc))
+	t.say("  %s: %s", verb, incidentText(inc))
 }
 
-func (t *trace) incidentText(inc *incident.Incident) string {
+func incidentText(inc *incident.Incident) string {
 	text := fmt.Sprintf("%q, %d events", cut(inc.Title), inc.Count)
 	if inc.Count == 1 {
 		text = fmt.Sprintf("%q, 1 event", cut(inc.Title))

@@ -3,6 +3,7 @@ package explain
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -96,7 +97,7 @@ when: key then policy
 			at(4*time.Second, "DeletePolicy", nil)},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			records := append(c.history.records, json.RawMessage(`{"no": "record"}`))
+			records := append(slices.Clone(c.history.records), json.RawMessage(`{"no": "record"}`))
 			var out strings.Builder
 			if err := Trace(t.Context(), &out, inline(t, c.rule), records, Options{Lists: map[string]match.List{"owners": owners}}); err != nil {
 				t.Fatal(err)
