@@ -302,7 +302,7 @@ type fields struct{ *subject }
 func (f fields) Field(ref expr.Ref) any { return f.ev.Lookup(ref.Path) }
 
 // Aggregate gives null: one event has no aggregates, and package rule lets none stand where only one event is known.
-func (f fields) Aggregate(*expr.Aggregate) any { return nil }
+func (fields) Aggregate(*expr.Aggregate) any { return nil }
 
 // Row gives a value of a lookup table as it is now: what a rule keeps of it is what stood there when the event came.
 func (f fields) Row(name string, keys []any, column string) (value any, found bool) {

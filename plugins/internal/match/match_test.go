@@ -206,8 +206,10 @@ incident: {title: "{lower(user.name)} {count()} {distinct(cloud.region)}"}`)
 		}},
 		{"null", ev(map[string]any{}), []Hit{{Key: []any{nil, nil}, Null: true, Captures: []any{nil, "r"}}}},
 		{"two arrays", ev(map[string]any{"uid": []any{"x", "y"}}, uid("a"), uid("b")), []Hit{
-			{Key: []any{"x", "a"}, Captures: []any{nil, "r"}}, {Key: []any{"x", "b"}, Captures: []any{nil, "r"}},
-			{Key: []any{"y", "a"}, Captures: []any{nil, "r"}}, {Key: []any{"y", "b"}, Captures: []any{nil, "r"}},
+			{Key: []any{"x", "a"}, Captures: []any{nil, "r"}},
+			{Key: []any{"x", "b"}, Captures: []any{nil, "r"}},
+			{Key: []any{"y", "a"}, Captures: []any{nil, "r"}},
+			{Key: []any{"y", "b"}, Captures: []any{nil, "r"}},
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -1,6 +1,7 @@
 package match
 
 import (
+	"slices"
 	"time"
 
 	"benthos-oci/plugins/internal/event"
@@ -65,12 +66,7 @@ func (k keyword) in(v any) bool {
 		}
 		return false
 	case []any:
-		for _, x := range v {
-			if k.in(x) {
-				return true
-			}
-		}
-		return false
+		return slices.ContainsFunc(v, k.in)
 	}
 	return onText(event.Normal(v), k.glob.Match)
 }

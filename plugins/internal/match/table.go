@@ -206,7 +206,7 @@ func CheckTables(rules []*rule.Rule, lists map[string]List) rule.Problems {
 func (l List) lacks(use rule.TableUse) string {
 	switch {
 	case l.table == nil:
-		return fmt.Sprintf("%s is a list and no table: lookup reads a file whose name ends in .csv", use.Table)
+		return use.Table + " is a list and no table: lookup reads a file whose name ends in .csv"
 	case use.Keys > len(l.table.columns):
 		return fmt.Sprintf("the table %s has %d columns, and %d are asked for as its key", use.Table, len(l.table.columns), use.Keys)
 	case use.Column != "" && !slices.Contains(l.table.columns, use.Column):
