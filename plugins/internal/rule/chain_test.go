@@ -77,8 +77,10 @@ where: lookup_has('owners', user.name)
 having: count() > limit and count() > lookup('least', user.name, 'n')
 `)
 	want := []TableUse{
-		{Table: "limits", Keys: 2, Column: "most", Pos: r.Patterns[0].Pos}, {Table: "least", Keys: 1, Column: "n", Pos: r.Patterns[0].Pos},
-		{Table: "owners", Keys: 1, Column: "team", Pos: r.Patterns[0].Pos}, {Table: "owners", Keys: 1, Pos: r.Patterns[0].Pos},
+		{Table: "limits", Keys: 2, Column: "most", Pos: r.Patterns[0].Pos},
+		{Table: "least", Keys: 1, Column: "n", Pos: r.Patterns[0].Pos},
+		{Table: "owners", Keys: 1, Column: "team", Pos: r.Patterns[0].Pos},
+		{Table: "owners", Keys: 1, Pos: r.Patterns[0].Pos},
 	}
 	if diff := cmp.Diff(want, r.Tables()); diff != "" {
 		t.Errorf("other uses (-want +got):\n%s", diff)

@@ -285,7 +285,7 @@ func unclosed(n *yaml.Node) bool {
 }
 
 // items gives the elements of a list, or the one value that stands in its place.
-func (d *document) items(n *yaml.Node) []*yaml.Node {
+func (*document) items(n *yaml.Node) []*yaml.Node {
 	if n.Kind == yaml.SequenceNode {
 		return n.Content
 	}

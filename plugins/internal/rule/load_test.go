@@ -214,9 +214,27 @@ func TestGlobMatchesAsSigmaSays(t *testing.T) {
 		glob, text string
 		want       bool
 	}{
-		{"*", "", true}, {"*", "abc", true}, {"a*", "a", true}, {"a*c", "abbbc", true}, {"a*c", "abcb", false}, {"a?c", "abc", true}, {"a?c", "ac", false},
-		{"*a*b*", "xaxbx", true}, {"*a*b*", "xbxax", false}, {"a**b", "ab", true}, {`\*`, "*", true}, {`\*`, "x", false}, {`\\*`, `\abc`, true}, {`a\b`, `a\b`, true},
-		{"?", "é", true}, {"?", "\xff", true}, {"", "", true}, {"", "a", false}, {"*?", "", false}, {"*aab", "aaaab", true}, {"A*É", "aé", true},
+		{"*", "", true},
+		{"*", "abc", true},
+		{"a*", "a", true},
+		{"a*c", "abbbc", true},
+		{"a*c", "abcb", false},
+		{"a?c", "abc", true},
+		{"a?c", "ac", false},
+		{"*a*b*", "xaxbx", true},
+		{"*a*b*", "xbxax", false},
+		{"a**b", "ab", true},
+		{`\*`, "*", true},
+		{`\*`, "x", false},
+		{`\\*`, `\abc`, true},
+		{`a\b`, `a\b`, true},
+		{"?", "é", true},
+		{"?", "\xff", true},
+		{"", "", true},
+		{"", "a", false},
+		{"*?", "", false},
+		{"*aab", "aaaab", true},
+		{"A*É", "aé", true},
 	} {
 		if got := newGlob(c.glob, false).Match(c.text); got != c.want {
 			t.Errorf("%q on %q: got %t", c.glob, c.text, got)

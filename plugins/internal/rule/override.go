@@ -233,8 +233,8 @@ func withWindow(n Node, window time.Duration) Node {
 func (d *document) rehave(o *override, r *Rule) {
 	r.Patterns = slices.Clone(r.Patterns)
 	byName := map[int]*yaml.Node{}
-	switch {
-	case o.having.Kind == yaml.MappingNode:
+	switch o.having.Kind {
+	case yaml.MappingNode:
 		for _, e := range d.mapping(o.having, "having") {
 			at := slices.IndexFunc(r.Patterns, func(p *Pattern) bool { return p.Name == e.name })
 			if at < 0 {

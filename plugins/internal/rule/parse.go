@@ -1,7 +1,6 @@
 package rule
 
 import (
-	"cmp"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -290,9 +289,4 @@ func (d *document) exceptions(n *yaml.Node) []Exception {
 		list = append(list, e)
 	}
 	return list
-}
-
-// compareLines orders entries as they stand in the file.
-func compareLines(a, b entry) int {
-	return cmp.Or(cmp.Compare(a.key.Line, b.key.Line), cmp.Compare(a.key.Column, b.key.Column))
 }

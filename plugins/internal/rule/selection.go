@@ -29,9 +29,6 @@ var modifiers = []string{
 	"base64", "base64offset", "wide", "utf16", "utf16le", "utf16be", "windash", "neq", "minute", "hour", "day", "week", "month", "year",
 }
 
-// timeParts are the modifiers that compare a part of a time.
-var timeParts = []string{"minute", "hour", "day", "week", "month", "year"}
-
 // selection reads a Sigma selection: a mapping is AND, a list of mappings OR.
 func (d *document) selection(n *yaml.Node, what string) Condition {
 	switch n.Kind {
