@@ -370,7 +370,7 @@ func arguments(least, most int) string {
 	switch {
 	case most == 0:
 		return "no argument"
-	case least == most && least == 1:
+	case least == 1 && most == 1:
 		return "1 argument"
 	case least == most:
 		return fmt.Sprintf("%d arguments", least)
