@@ -125,7 +125,7 @@ func (c *Client) refused(what call, got *reply) *Error {
 			what.operation, what.region, said, what.region)
 	case got.status == http.StatusUnauthorized && !proved:
 		e.Kind = Refused
-		e.Sentence = fmt.Sprintf("%s in %s was refused (%s) because Oracle knows no active API key %s of user %s in tenancy %s there: upload this key's public half to that user (Console, user, API keys), or correct auth.user, auth.tenancy or auth.region",
+		e.Sentence = fmt.Sprintf("%s in %s was refused (%s) because Oracle knows no active API key %s of user %s in tenancy %s there: upload this key's public half to that user (Console, user, API keys), or correct auth.user, auth.tenancy or auth.region; Oracle says the same of a region that the tenancy is not subscribed to",
 			what.operation, what.region, said, short(id.Fingerprint), id.User, id.Tenancy)
 	case got.status == http.StatusUnauthorized:
 		e.Kind = Refused

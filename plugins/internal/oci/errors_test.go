@@ -32,6 +32,15 @@ func TestEachMistakeHasItsSentence(t *testing.T) {
 			want: []string{"401 NotAuthenticated", "knows no active API key", "upload this key's public half", "auth.region"},
 		},
 		{
+			name:   "a first region that the tenancy is not subscribed to",
+			change: func(_ *ocisim.Sim, o *Options) { o.Auth.Region = "ap-tokyo-1" },
+			call: func(ctx context.Context, _ *ocisim.Sim, c *Client) error {
+				_, err := c.Regions(ctx)
+				return err
+			},
+			kind: Refused, want: []string{"ListRegionSubscriptions in ap-tokyo-1", "auth.region", "not subscribed to"},
+		},
+		{
 			name:   "another user",
 			change: func(_ *ocisim.Sim, o *Options) { o.Auth.User = "ocid1.user.oc1..other" },
 			call:   audit, kind: Refused, want: []string{"of user ocid1.user.oc1..other", "correct auth.user"},
