@@ -2,8 +2,6 @@ package engine
 
 import (
 	"context"
-	"fmt"
-	"slices"
 
 	"benthos-oci/plugins/internal/incident"
 	"benthos-oci/plugins/internal/watermark"
@@ -30,10 +28,13 @@ func (e *Engine) Advance(ctx context.Context, t watermark.Tick) ([]*incident.Inc
 	e.clock.RLock()
 	defer e.clock.RUnlock()
 	p, err := e.pass(ctx, t.Final)
+	if p != nil {
+		defer p.l.unlock()
+	}
 	if err != nil {
+		e.abandon(id, p)
 		return nil, err
 	}
-	defer p.l.unlock()
 	all := e.outbox.take(id, p.fired)
 	s := saving{waits: p.waits, met: p.met}
 	s.before, s.after = e.outbox.settle(id, all, ackedIDs(t))
@@ -42,9 +43,13 @@ func (e *Engine) Advance(ctx context.Context, t watermark.Tick) ([]*incident.Inc
 	}
 	e.clockUnsaved = true
 	if err := e.save(ctx, p.l, p.ids, s); err != nil {
+		p.takeBack()
 		return nil, err
 	}
 	e.clockUnsaved = false
+	if e.rules.Load().depth > 0 {
+		e.fed.Store(e.marks.picture())
+	}
 	if row := e.outbox.rows[id]; row != nil {
 		row.saved = true
 	}
@@ -78,68 +83,7 @@ func (e *Engine) acknowledge(ctx context.Context, t watermark.Tick) error {
 	return nil
 }
 
-// passing is what time does to the records that waited for it. Their shards are locked.
-type passing struct {
-	l          *locked
-	ids        []string
-	fired      []*incident.Incident
-	waits, met []deadline
-}
-
-// pass judges the records whose deadline is reached. The caller unlocks them when what changed is saved.
-func (e *Engine) pass(ctx context.Context, final bool) (*passing, error) {
-	mark := e.marks.at
-	if final {
-		mark = func(string) int64 { return window.MaxTime }
-	}
-	reading := &locked{e: e}
-	e.due.mu.Lock()
-	ready, err := e.due.ready(ctx, reading, mark)
-	e.due.mu.Unlock()
-	if err != nil {
-		return nil, fmt.Errorf("reading deadlines: %w", err)
-	}
-	plans, scopes := map[string]*plan{}, map[string]string{}
-	byKey := e.rules.Load().byKey
-	p := &passing{}
-	for _, d := range ready {
-		p.met = append(p.met, d)
-		if of := byKey[planKey(d.id)]; of != nil {
-			plans[d.id], scopes[d.id] = of, d.scope
-		}
-	}
-	// Records whose last save went wrong are saved with this one.
-	e.unsaved.Range(func(id, of any) bool {
-		if of := byKey[of.(*plan).key]; of != nil {
-			plans[id.(string)] = of
-		}
-		return true
-	})
-	p.ids = sortedKeys(plans)
-	p.l = e.lock(p.ids)
-	p.l.extra = reading.extra
-	if err := p.l.load(ctx, p.ids, plans); err != nil {
-		p.l.unlock()
-		return nil, fmt.Errorf("loading state of %d keys: %w", len(p.ids), err)
-	}
-	for _, id := range p.ids {
-		r := p.l.byID[id]
-		if r == nil {
-			continue
-		}
-		scope, ok := scopes[id]
-		if !ok {
-			scope = r.plan.scope(r.tenancy)
-		}
-		p.fired = append(p.fired, e.passRecord(r, scope, mark(scope))...)
-		p.waits = append(p.waits, e.wait(r, scope)...)
-		e.memory.change(r)
-	}
-	slices.SortStableFunc(p.fired, byFiring)
-	return p, nil
-}
-
-// passRecord judges one record at the mark of its scope.
+// passRecord judges one record at its rule's mark.
 func (e *Engine) passRecord(r *record, scope string, mark int64) []*incident.Incident {
 	r.due = window.MaxTime
 	r.dirty = true
@@ -171,7 +115,7 @@ func (e *Engine) passRecord(r *record, scope string, mark int64) []*incident.Inc
 		}
 	}
 	r.closingsJudged(mark)
-	r.prune(e.marks.at(scope), e.opt.Emit, e.marks.ticked)
+	r.prune(add(e.marks.at(scope), -r.plan.lag), e.opt.Emit, e.marks.ticked)
 	return fired
 }
 

@@ -196,6 +196,7 @@ func (s *slot) encode(c *window.Encoder) {
 	c.Int(s.fired)
 	c.Int(s.last)
 	c.Bool(s.created)
+	c.Bool(s.fed)
 	c.Int(s.closed)
 	c.String(s.creator)
 	c.Int(s.revision)
@@ -210,7 +211,7 @@ func (s *slot) encode(c *window.Encoder) {
 }
 
 func decodeSlot(d *window.Decoder) *slot {
-	s := &slot{start: d.Int(), base: decodeSpan(d), fired: d.Int(), last: d.Int(), created: d.Bool(), closed: d.Int(), creator: d.String(), revision: d.Int()}
+	s := &slot{start: d.Int(), base: decodeSpan(d), fired: d.Int(), last: d.Int(), created: d.Bool(), fed: d.Bool(), closed: d.Int(), creator: d.String(), revision: d.Int()}
 	s.sent = decodeSpan(d)
 	s.sentAt = d.Int()
 	s.baseFirst = readExhibits(d)

@@ -131,6 +131,10 @@ type Engine struct {
 	clock sync.RWMutex
 	marks marks // guarded by clock
 
+	// fed is where time stood, by scope, when incidents were last given to the rules that take them.
+	// It is swapped while all shards are locked.
+	fed atomic.Pointer[marks]
+
 	front   front
 	history history
 	shards  [shardCount]shard
@@ -159,6 +163,8 @@ type ruleset struct {
 	byKey map[string]*plan
 	set   *match.Set
 	lists map[string]match.List
+	// depth is that of the deepest plan; 0 where no rule takes incidents.
+	depth int
 }
 
 // New makes an engine and reads what its store holds.
@@ -178,9 +184,11 @@ func New(ctx context.Context, opt Options) (*Engine, error) {
 	e.due.scopes = map[string]*scopeDue{}
 	e.outbox.rows = map[tickID]*outboxRow{}
 	e.history.since = map[string]int64{}
+	e.fed.Store(&marks{})
 	if err := e.restore(ctx); err != nil {
 		return nil, fmt.Errorf("reading saved state: %w", err)
 	}
+	e.fed.Store(e.marks.picture())
 	return e, nil
 }
 
@@ -201,6 +209,9 @@ func newRuleset(rules []*rule.Rule, lists map[string]match.List) (*ruleset, erro
 		s.byKey[p.key] = p
 		s.plans = append(s.plans, p)
 		enabled = append(enabled, r)
+	}
+	if err := s.chain(enabled); err != nil {
+		return nil, err
 	}
 	set, err := match.Compile(enabled)
 	if err != nil {
@@ -232,6 +243,10 @@ func (e *Engine) Reload(rules []*rule.Rule) error {
 	next, err := newRuleset(rules, e.rules.Load().lists)
 	if err != nil {
 		return err
+	}
+	if e.rules.Load().depth == 0 {
+		// A rule takes the incidents that settle from now on.
+		e.fed.Store(e.marks.picture())
 	}
 	e.rules.Store(next)
 	for i := range e.shards {

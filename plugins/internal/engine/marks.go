@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -35,6 +36,9 @@ func (m *marks) at(scope string) int64 {
 	}
 	return window.MinTime
 }
+
+// picture gives where time stands now.
+func (m *marks) picture() *marks { return &marks{by: maps.Clone(m.by), ticked: m.ticked} }
 
 // raise moves a mark forward and says whether it moved. The end of all inputs is no time.
 func (m *marks) raise(scope string, t int64) bool {

@@ -32,8 +32,8 @@ type naive struct {
 	bound map[int]seen
 }
 
-// settled gives what must be left when all time has passed: id, count, first and last of each incident.
-func settledByDefinition(r *rule.Rule, history []seen, tenancy string) map[string]string {
+// foundByDefinition gives the incidents of a rule over a history.
+func foundByDefinition(r *rule.Rule, history []seen, tenancy string) []found {
 	byKey := map[string][]seen{}
 	for _, s := range history {
 		// The rule may have fewer patterns than the history.
@@ -52,37 +52,55 @@ func settledByDefinition(r *rule.Rule, history []seen, tenancy string) map[strin
 			began = min(began, s.time)
 		}
 	}
-	out := map[string]string{}
-	for key, list := range byKey {
+	var out []found
+	for _, key := range slices.Sorted(maps.Keys(byKey)) {
+		list := byKey[key]
 		slices.SortFunc(list, byTime)
 		n := &naive{r: r, all: list, w: event.Time(r.Window.Milliseconds()), began: began}
 		if n.w == 0 {
 			n.w = max(n.span(r.When), 1)
 		}
-		lasts := map[event.Time]event.Time{}
-		for slot, covered := range n.incidents(lasts) {
-			id := incident.ID(r.ID, tenancy, []any{key}, slot)
-			events := slices.SortedFunc(maps.Values(covered), byTime)
-			out[id] = fmt.Sprintf("%s slot %d count %d first %d last %d", key, slot-zero, len(events),
-				events[0].time-zero, events[len(events)-1].time-zero)
-			for i, s := range events {
-				if i < evidenceFirst || i >= len(events)-evidenceLast {
-					out[id] += " " + s.id
-				}
-			}
-			out[id] += fmt.Sprintf(" closed %d", n.closed(slot, lasts[slot])-zero)
+		for slot, f := range n.incidents() {
+			f.key, f.slot, f.closed = key, slot, n.closed(slot, f.last)
+			f.id = incident.ID(r.ID, tenancy, []any{key}, slot)
+			out = append(out, *f)
 		}
 	}
 	return out
 }
 
+// settledByDefinition gives what must be left when all time has passed: id, count, first and last of each incident.
+func settledByDefinition(r *rule.Rule, history []seen, tenancy string) map[string]string {
+	out := map[string]string{}
+	for _, f := range foundByDefinition(r, history, tenancy) {
+		events := slices.SortedFunc(maps.Values(f.covered), byTime)
+		text := fmt.Sprintf("%s slot %d count %d first %d last %d", f.key, f.slot-zero, len(events),
+			events[0].time-zero, events[len(events)-1].time-zero)
+		for i, s := range events {
+			if i < evidenceFirst || i >= len(events)-evidenceLast {
+				text += " " + s.id
+			}
+		}
+		out[f.id] = text + fmt.Sprintf(" closed %d", f.closed-zero)
+	}
+	return out
+}
+
+// found is one incident of the definition.
+type found struct {
+	id, key string
+	slot    event.Time
+	// first and last are the times of its firings.
+	first, last, closed event.Time
+	covered             map[string]seen
+}
+
 func byTime(a, b seen) int { return cmp.Or(cmp.Compare(a.time, b.time), cmp.Compare(a.id, b.id)) }
 
 // incidents gives the events of each slot's firings' windows.
-// lasts takes the time of the last firing of each.
-func (n *naive) incidents(lasts map[event.Time]event.Time) map[event.Time]map[string]seen {
+func (n *naive) incidents() map[event.Time]*found {
 	positive := n.r.Positive()
-	out := map[event.Time]map[string]seen{}
+	out := map[event.Time]*found{}
 	per := event.Time(n.r.Incident.Per.Milliseconds())
 	for _, s := range n.all {
 		t := s.time
@@ -92,14 +110,13 @@ func (n *naive) incidents(lasts map[event.Time]event.Time) map[event.Time]map[st
 		}
 		slot := (t + shift) / per * per
 		if out[slot] == nil {
-			out[slot] = map[string]seen{}
-			lasts[slot] = t + shift
+			out[slot] = &found{first: t + shift, covered: map[string]seen{}}
 		}
-		lasts[slot] = max(lasts[slot], t+shift)
+		out[slot].first, out[slot].last = min(out[slot].first, t+shift), max(out[slot].last, t+shift)
 		for _, e := range n.all {
 			for p := range e.patterns {
 				if positive[p] && e.time > t-n.w && e.time <= t {
-					out[slot][e.id] = e
+					out[slot].covered[e.id] = e
 				}
 			}
 		}

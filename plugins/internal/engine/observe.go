@@ -133,32 +133,40 @@ func (b *batch) take(i int, hits []match.Hit) {
 		hit := &hits[h]
 		p := b.rules.plans[hit.Rule]
 		b.outcomes[i].Matched = true
-		null := 0
 		if hit.Null {
 			b.nulls[p.rule.ID]++
-			if len(p.patterns) > 1 {
-				if p.alone&(1<<hit.Pattern) == 0 {
-					continue
-				}
-				null = hit.Pattern + 1
-			}
 		}
 		ev := b.events[i]
-		scope, tenancy := p.scope(ev.Tenancy), ev.Tenancy
-		if p.rule.Scope == rule.ScopeAll {
-			tenancy = ""
+		placed, ok := p.place(hit, ev.Tenancy)
+		if !ok {
+			continue
 		}
-		if t, ok := b.newest[scope]; !ok || int64(ev.Time) > t {
-			b.newest[scope] = int64(ev.Time)
+		if t, ok := b.newest[placed.scope]; !ok || int64(ev.Time) > t {
+			b.newest[placed.scope] = int64(ev.Time)
 		}
-		id := recordID(p, scope, hit.Key, null)
-		w := b.work[id]
+		w := b.work[placed.id]
 		if w == nil {
-			w = &work{id: id, plan: p, scope: scope, tenancy: tenancy, key: hit.Key}
-			b.work[id] = w
+			w = placed
+			b.work[w.id] = w
 		}
 		w.adds = append(w.adds, addition{event: i, pattern: hit.Pattern, captures: hit.Captures})
 	}
+}
+
+// place says which record a hit belongs to; ok is false where it belongs to none.
+func (p *plan) place(hit *match.Hit, tenancy string) (w *work, ok bool) {
+	null := 0
+	if hit.Null && len(p.patterns) > 1 {
+		if p.alone&(1<<hit.Pattern) == 0 {
+			return nil, false
+		}
+		null = hit.Pattern + 1
+	}
+	scope := p.scope(tenancy)
+	if p.rule.Scope == rule.ScopeAll {
+		tenancy = ""
+	}
+	return &work{id: recordID(p, scope, hit.Key, null), plan: p, scope: scope, tenancy: tenancy, key: hit.Key}, true
 }
 
 // run counts what was taken, and saves it. The caller holds the clock.
@@ -212,7 +220,7 @@ func (b *batch) apply(l *locked, w *work) []deadline {
 	}
 	b.announce(r, w, grown)
 	b.repeat(r, w)
-	r.prune(mark, e.opt.Emit, e.marks.ticked)
+	r.prune(e.past(r.plan, w.scope), e.opt.Emit, e.marks.ticked)
 	wait := e.wait(r, w.scope)
 	e.memory.change(r)
 	return wait
@@ -375,7 +383,7 @@ func (e *Engine) every(p *plan) int64 { return cmp.Or(p.every, e.opt.UpdateEvery
 
 // wait gives the deadline that the record needs and has not registered.
 func (e *Engine) wait(r *record, scope string) []deadline {
-	due := r.pending(e.opt.Emit, e.every(r.plan))
+	due := add(r.pending(e.opt.Emit, e.every(r.plan)), r.plan.lag)
 	if due >= r.due {
 		return nil
 	}

@@ -49,6 +49,12 @@ type plan struct {
 	closeAfter int64
 	// every is the least time between two messages of an incident; 0 where the engine's own counts.
 	every int64
+	// A rule that takes incidents follows the watermark by lag: until then they have come. It stands at that depth below those
+	// that take none. feeds says that other rules take its incidents.
+	lag     int64
+	depth   int
+	chained bool
+	feeds   bool
 	// captures holds the texts of all captures, by pattern.
 	captures [][]string
 }
@@ -203,6 +209,9 @@ func (p *plan) finish(r *rule.Rule) {
 		p.firstSeen.capture = p.patterns[0].index[f.Value.String()]
 		p.patterns[0].tallied = []int{p.firstSeen.capture}
 		p.horizon = max(p.horizon, p.firstSeen.within)
+	}
+	if r.Chained() {
+		p.monotone = false
 	}
 	if !p.monotone {
 		p.ahead = max(p.ahead, 1)
@@ -455,7 +464,8 @@ func (p *plan) slotOf(t int64) int64 {
 
 // scope names the watermark that the rule follows.
 func (p *plan) scope(tenancy string) string {
-	if p.rule.Scope == rule.ScopeAll {
+	// An incident of a rule that crosses tenancies has none.
+	if p.rule.Scope == rule.ScopeAll || p.chained && tenancy == "" {
 		return scopeAll
 	}
 	return tenancy

@@ -198,7 +198,7 @@ func TestEngineAgreesWithDefinition(t *testing.T) {
 		r := parseRule(t, text)
 		events := drawHistory(rt, len(r.Patterns))
 		want := settledByDefinition(r, events, "t1")
-		got := replay(rt, t, r, events, EmitOptions{Create: true, Update: true, Close: true})
+		got := replay(rt, t, []*rule.Rule{r}, events, EmitOptions{Create: true, Update: true, Close: true})
 		if diff := gocmp.Diff(want, got); diff != "" {
 			rt.Fatalf("%s\n%s\n(-definition +engine)\n%s", text, describe(events), diff)
 		}
@@ -223,7 +223,7 @@ func TestCreateAloneNamesEveryIncident(t *testing.T) {
 		r := parseRule(t, text)
 		events := drawHistory(rt, len(r.Patterns))
 		want := slices.Sorted(maps.Keys(settledByDefinition(r, events, "t1")))
-		got := slices.Sorted(maps.Keys(replay(rt, t, r, events, EmitOptions{Create: true})))
+		got := slices.Sorted(maps.Keys(replay(rt, t, []*rule.Rule{r}, events, EmitOptions{Create: true})))
 		if diff := gocmp.Diff(want, got, cmpopts.EquateEmpty()); diff != "" {
 			rt.Fatalf("%s\n%s\n(-definition +engine)\n%s", text, describe(events), diff)
 		}
@@ -246,9 +246,9 @@ type player struct {
 }
 
 // replay feeds a history in a random way and gives the settled set.
-func replay(rt *rapid.T, t *testing.T, r *rule.Rule, events []seen, emit EmitOptions) map[string]string {
+func replay(rt *rapid.T, t *testing.T, rules []*rule.Rule, events []seen, emit EmitOptions) map[string]string {
 	p := &player{rt: rt, t: t, store: newStore(), out: &ledger{latest: map[string]*incident.Incident{}}, mark: zero - 1000_000}
-	p.opt = Options{Rules: []*rule.Rule{r}, Store: p.store, Emit: emit}
+	p.opt = Options{Rules: rules, Store: p.store, Emit: emit}
 	p.opt.UpdateEvery = []event.Time{0, 0, 3000}[rapid.IntRange(0, 2).Draw(rt, "update every")].Sub(0)
 	p.opt.MaxMemory = []int64{0, 0, 1}[rapid.IntRange(0, 2).Draw(rt, "memory")]
 	p.chunk = []int{chunkSize, 2}[rapid.IntRange(0, 1).Draw(rt, "small rows")]
@@ -304,7 +304,9 @@ func (p *player) start() {
 	}
 	p.e = e
 	p.boot++
-	e.rules.Load().plans[0].chunk = p.chunk
+	for _, of := range e.rules.Load().plans {
+		of.chunk = p.chunk
+	}
 }
 
 func (p *player) restart() {

@@ -54,6 +54,8 @@ type slot struct {
 	fired, last int64
 
 	created bool
+	// fed says that the rules that take the incident have it.
+	fed bool
 	// closed is when the incident was closed; window.MaxTime while it is open.
 	closed int64
 	// creator is the event that carried the first message out, "" where a tick did.
@@ -307,9 +309,8 @@ func (r *record) settle(mark int64, from event.Time, learned func(t int64) bool)
 	return grown
 }
 
-// pending gives the time for which the watermark must be waited: window.MaxTime where there is nothing to wait for.
+// pending gives, by the rule's own time, the one for which the watermark must be waited: window.MaxTime where there is nothing to wait for.
 func (r *record) pending(emit EmitOptions, every int64) int64 {
-
 	due := int64(window.MaxTime)
 	if !r.plan.monotone {
 		due = add(r.unjudged(), r.plan.ahead)
@@ -317,6 +318,9 @@ func (r *record) pending(emit EmitOptions, every int64) int64 {
 	for _, s := range r.slots {
 		if !s.created {
 			continue
+		}
+		if r.plan.feeds && !s.fed {
+			due = min(due, r.feedsBy(s))
 		}
 		if emit.Close && s.open() {
 			due = min(due, r.closesBy(s))
@@ -354,6 +358,9 @@ func (r *record) prune(mark int64, emit EmitOptions, clock bool) {
 	if emit.Close && clock {
 		limit = min(limit, r.keepsForClosing(mark))
 	}
+	if r.plan.feeds && clock {
+		limit = min(limit, r.keepsForFeeding())
+	}
 	if limit <= r.pruned {
 		return
 	}
@@ -377,7 +384,7 @@ func (r *record) prune(mark int64, emit EmitOptions, clock bool) {
 	r.pruned = limit
 	slots := len(r.slots)
 	r.slots = slices.DeleteFunc(r.slots, func(s *slot) bool {
-		return !s.owes(emit) && add(r.closes(s), r.plan.horizon) <= mark
+		return !s.owes(emit) && !(r.plan.feeds && s.created && !s.fed) && add(r.closes(s), r.plan.horizon) <= mark
 	})
 	r.bytes -= slotBytes * int64(slots-len(r.slots))
 	if len(gone) > 0 || len(r.slots) < slots {

@@ -65,6 +65,16 @@ func (e *Engine) lock(ids []string) *locked {
 	return l
 }
 
+// lockAll locks every shard.
+func (e *Engine) lockAll() *locked {
+	l := &locked{e: e, byID: map[string]*record{}}
+	for i := range e.shards {
+		l.shards = append(l.shards, i)
+		e.shards[i].mu.Lock()
+	}
+	return l
+}
+
 func (l *locked) unlock() {
 	for _, i := range l.shards {
 		l.e.shards[i].mu.Unlock()
@@ -233,6 +243,7 @@ func (r *record) expires() int64 {
 	for _, s := range r.slots {
 		t = max(t, add(r.closes(s), r.plan.horizon))
 	}
+	t = add(t, r.plan.lag)
 	if r.due != window.MaxTime {
 		t = max(t, r.due)
 	}

@@ -1,0 +1,143 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"benthos-oci/plugins/internal/incident"
+	"benthos-oci/plugins/internal/window"
+)
+
+// passing is what time does to the records that waited for it. Their shards are locked.
+type passing struct {
+	e    *Engine
+	l    *locked
+	mark func(scope string) int64
+	// plans and scopes are those of the records that time passes; feeds has what they get from other rules.
+	plans  map[string]*plan
+	scopes map[string]string
+	feeds  map[string]*feeding
+
+	// ids are in the order in which records are to be saved.
+	ids        []string
+	fired      []*incident.Incident
+	waits, met []deadline
+	// fed are the slots whose incidents were given to other rules.
+	fed []*slot
+}
+
+// pass judges the records whose deadline is reached. The caller unlocks them when what changed is saved.
+func (e *Engine) pass(ctx context.Context, final bool) (*passing, error) {
+	p := &passing{e: e, mark: e.marks.at, plans: map[string]*plan{}, scopes: map[string]string{}, feeds: map[string]*feeding{}}
+	if final {
+		p.mark = func(string) int64 { return window.MaxTime }
+	}
+	reading := &locked{e: e}
+	e.due.mu.Lock()
+	ready, err := e.due.ready(ctx, reading, p.mark)
+	e.due.mu.Unlock()
+	if err != nil {
+		return nil, fmt.Errorf("reading deadlines: %w", err)
+	}
+	rules := e.rules.Load()
+	for _, d := range ready {
+		p.met = append(p.met, d)
+		if of := rules.byKey[planKey(d.id)]; of != nil {
+			p.plans[d.id], p.scopes[d.id] = of, d.scope
+		}
+	}
+	// Records whose last save went wrong are saved with this one.
+	e.unsaved.Range(func(id, of any) bool {
+		if of := rules.byKey[of.(*plan).key]; of != nil {
+			p.plans[id.(string)] = of
+		}
+		return true
+	})
+	if rules.depth == 0 {
+		p.l = e.lock(sortedKeys(p.plans))
+	} else {
+		// Which records will get incidents is not known before they are made.
+		p.l = e.lockAll()
+	}
+	p.l.extra = reading.extra
+	for depth := 0; depth <= rules.depth; depth++ {
+		if err := p.level(ctx, depth); err != nil {
+			return p, err
+		}
+	}
+	slices.SortStableFunc(p.fired, byFiring)
+	return p, nil
+}
+
+// level judges the records of one depth. Those of later ones take their incidents, and are saved before them:
+// an incident that is given again is known, and one that was never given would be lost.
+func (p *passing) level(ctx context.Context, depth int) error {
+	var ids []string
+	for id, of := range p.plans {
+		if of.depth == depth {
+			ids = append(ids, id)
+		}
+	}
+	slices.Sort(ids)
+	if err := p.l.load(ctx, ids, p.plans); err != nil {
+		return fmt.Errorf("loading state of %d keys: %w", len(ids), err)
+	}
+	p.ids = append(ids, p.ids...)
+	for _, id := range ids {
+		r := p.l.byID[id]
+		if f := p.feeds[id]; f != nil {
+			r = p.take(r, f)
+		}
+		if r == nil {
+			continue
+		}
+		scope, ok := p.scopes[id]
+		if !ok {
+			scope = r.plan.scope(r.tenancy)
+		}
+		mark := r.plan.own(p.mark(scope))
+		p.fired = append(p.fired, p.e.passRecord(r, scope, mark)...)
+		p.feed(r, mark)
+		p.waits = append(p.waits, p.e.wait(r, scope)...)
+		p.e.memory.change(r)
+	}
+	return nil
+}
+
+// abandon keeps what fired before a pass went wrong for the next one.
+func (e *Engine) abandon(id tickID, p *passing) {
+	if p == nil {
+		return
+	}
+	p.takeBack()
+	_, after := e.outbox.settle(id, e.outbox.take(id, p.fired), nil)
+	e.garbage.keep(after)
+	if row := e.outbox.rows[id]; row != nil {
+		row.saved = false
+	}
+	p.l.failed(p.ids)
+}
+
+// takeBack says that what was given to other rules has to be given again.
+func (p *passing) takeBack() {
+	for _, s := range p.fed {
+		s.fed = false
+	}
+}
+
+// own gives the rule's own time when the watermark is at mark.
+func (p *plan) own(mark int64) int64 {
+	if mark == window.MaxTime {
+		return mark
+	}
+	return add(mark, -p.lag)
+}
+
+// past gives where the rule's own time stands: behind the last incidents that it got.
+func (e *Engine) past(p *plan, scope string) int64 {
+	if !p.chained {
+		return e.marks.at(scope)
+	}
+	return add(e.fed.Load().at(scope), -p.lag)
+}
