@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -211,7 +212,11 @@ func testFile(ctx context.Context, path string) ([]caseResult, error) {
 	if err != nil {
 		return nil, err
 	}
-	results, err := test.Run(ctx, tested)
+	with, err := rulesWith(test)
+	if err != nil {
+		return nil, err
+	}
+	results, err := test.Run(ctx, tested, with...)
 	if err != nil {
 		return nil, err
 	}
@@ -220,6 +225,29 @@ func testFile(ctx context.Context, path string) ([]caseResult, error) {
 		out[i] = caseResult{File: path, Line: r.Pos.Line, Rule: test.Rule, Case: r.Case, Pass: r.Passed(), Diff: r.Diff}
 	}
 	return out, nil
+}
+
+// rulesWith gives the rules that a test names under `with`: those beside it, else those in the binary.
+func rulesWith(test *ruletest.File) ([]*rule.Rule, error) {
+	var with []*rule.Rule
+	for _, id := range test.With {
+		path := filepath.Join(filepath.Dir(test.Path), id+filepath.Ext(test.Path))
+		if _, err := os.Stat(path); err != nil {
+			shipped := shippedRules()
+			i := slices.IndexFunc(shipped, func(r *rule.Rule) bool { return r.ID == id })
+			if i < 0 {
+				return nil, fmt.Errorf("%s:1:1: `with` names the rule %q, which is neither beside the test nor in the binary", test.Path, id)
+			}
+			with = append(with, shipped[i])
+			continue
+		}
+		found, problems := rule.LoadFiles([]string{path})
+		if err := problems.Err(); err != nil {
+			return nil, err
+		}
+		with = append(with, found...)
+	}
+	return with, nil
 }
 
 func ruleBeside(test *ruletest.File) (*rule.Rule, error) {

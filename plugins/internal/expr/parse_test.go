@@ -210,6 +210,7 @@ func FuzzParse(f *testing.F) {
 	for _, seed := range []string{
 		"count() >= 5 and distinct(user.name) > 5", "a or not b and c", "cidr(src_endpoint.ip, 24, 48)", "-(-5) - 3", "1h30m < 2d",
 		`raw.data."a-b".c == 'it''s'`, "`x y` in [1, 2.5, null]", "if(a is null, b, c) % 2", "values(x, 3)", "fail.percentile(x, 99)", "((a))", `"a\n\u00e9"`,
+		`lookup("owners", user.name, "team") == 'red' and not lookup_has("t", a, b)`, "count() > last(lookup('t', a, 'c')) + 1", "between(a, 1, int('2'))",
 	} {
 		f.Add(seed)
 	}
@@ -235,6 +236,12 @@ func FuzzParse(f *testing.F) {
 		}
 		e.Monotone()
 		e.Uses()
+		e.Lookups()
+		if over, err := e.OverEvents(); err == nil && len(over.String()) < maxText/2 {
+			if _, err := Parse(over.String()); err != nil {
+				t.Fatalf("%q over events is printed as %q, which cannot be read: %v", source, over, err)
+			}
+		}
 	})
 }
 

@@ -226,3 +226,19 @@ func TestKeywordsAreFoundAnywhere(t *testing.T) {
 		t.Error("a keyword is looked for in the record")
 	}
 }
+
+func FuzzParseTable(f *testing.F) {
+	f.Add([]byte(owners), "alice", "team")
+	f.Add([]byte("a,b\n\"x\ny\",1\n"), "x\ny", "b")
+	f.Fuzz(func(t *testing.T, data []byte, key, column string) {
+		l, err := ParseList("t.csv", data)
+		if err != nil {
+			return
+		}
+		if v, found := l.Row([]any{key}, column); v != nil && !found {
+			t.Errorf("got %v of a row that is not there", v)
+		}
+		l.Row([]any{key, key, key, key, key}, "")
+		l.Row([]any{key, key, key, key, key, key}, "")
+	})
+}

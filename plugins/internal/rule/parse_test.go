@@ -351,6 +351,8 @@ func FuzzParse(f *testing.F) {
 		f.Add(data)
 	}
 	f.Add([]byte(head + "window: 1h\npatterns: {a: {match: {status: Success}}, b: {match: [{user.name|re|i: x.*y}], where: a.user.name == user.name}}\nwhen: a then b\nincident: {title: \"{a.user.name}\"}"))
+	f.Add([]byte(head + "incidents: [a, 'b*']\nmatch: {time|hour|gte: 2, user.name|neq: [x, y]}\nlet: {t: \"lookup('o', user.name, 'c')\"}\nincident: {close_on: {match: [word]}, close_after: 1h}\n" +
+		"exceptions: [{reason: r, schedule: {days: [mon-fri], hours: '22:00-06:00', zone: Europe/Berlin}, from: 2026-01-01}]"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		rules, problems := Parse("x.yaml", data, Options{Inline: true})
 		if len(rules) == 0 && len(problems) == 0 && len(data) > 0 && !strings.HasPrefix(strings.TrimSpace(string(data)), "[") {
@@ -371,7 +373,17 @@ func FuzzParse(f *testing.F) {
 				}
 			}
 			r.Monotone()
+			r.Tables()
+			for _, p := range r.Patterns {
+				if Describe(p.Match) == "" {
+					t.Fatalf("the pattern %s has no words", p.Name)
+				}
+			}
+			for _, e := range r.Exceptions {
+				e.Holds(0)
+			}
 		}
+		NewChain(rules)
 		Kind(data)
 		if o, problems := ParseOverrides("o.yaml", data); problems.Err() == nil {
 			Apply(rules, o)

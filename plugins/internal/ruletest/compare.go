@@ -37,6 +37,7 @@ func (e *Expected) matches(tested *rule.Rule, inc *incident.Incident) bool {
 	case e.At != nil && *e.At != inc.Fired,
 		e.First != nil && *e.First != inc.First,
 		e.Last != nil && *e.Last != inc.Last,
+		e.Closed != nil && *e.Closed != closed(inc),
 		e.Events != 0 && e.Events != inc.Count,
 		e.Severity != "" && e.Severity != tested.Severity,
 		e.Title != "" && e.Title != inc.Title:
@@ -54,6 +55,14 @@ func (e *Expected) matches(tested *rule.Rule, inc *incident.Incident) bool {
 		}
 	}
 	return true
+}
+
+// closed gives when the incident was closed; event.MaxTime where only the end of its slot did.
+func closed(inc *incident.Incident) event.Time {
+	if inc.Action != incident.Close || inc.Closed == 0 || inc.Closed >= inc.Slot.Add(inc.Per) {
+		return event.MaxTime
+	}
+	return inc.Closed
 }
 
 // same compares values as they are written: 443 and "443" are one address of a port, [a, b] is one list.
@@ -89,6 +98,13 @@ func (f *File) wanted(e *Expected) string {
 	if e.Last != nil {
 		parts = append(parts, "last: "+f.offset(*e.Last))
 	}
+	switch {
+	case e.Closed == nil:
+	case *e.Closed == event.MaxTime:
+		parts = append(parts, "closed: false")
+	default:
+		parts = append(parts, "closed: "+f.offset(*e.Closed))
+	}
 	if e.Severity != "" {
 		parts = append(parts, "severity: "+string(e.Severity))
 	}
@@ -105,6 +121,9 @@ func (f *File) got(tested *rule.Rule, inc *incident.Incident) string {
 	e := Expected{
 		At: &inc.Fired, Key: keyOf(tested, inc), Events: inc.Count, First: &inc.First, Last: &inc.Last,
 		Severity: tested.Severity, Title: inc.Title,
+	}
+	if at := closed(inc); tested.Incident.CloseOn != nil || tested.Incident.CloseAfter > 0 {
+		e.Closed = &at
 	}
 	if len(inc.Attributes) > 0 {
 		e.Attributes = inc.Attributes

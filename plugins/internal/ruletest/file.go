@@ -37,6 +37,8 @@ type File struct {
 	Rule    string
 	RulePos rule.Position
 	Start   event.Time
+	// With are the ids of the rules whose incidents the tested one takes.
+	With []string
 	// Lists are the lists that the rule asks for by `|expand`.
 	Lists map[string][]string
 	// Tables are the lookup tables that the rule reads, as comma-separated values.
@@ -92,6 +94,9 @@ type Expected struct {
 	Events int64
 	// First and Last are the times of the first and the last event; nil is not compared.
 	First, Last *event.Time
+	// Closed is when close_on or close_after closed it for the last time; event.MaxTime where neither did before its slot
+	// was over; nil is not compared.
+	Closed *event.Time
 	// Severity and Title are not compared where they are "".
 	Severity rule.Severity
 	Title    string

@@ -40,7 +40,7 @@ func TestEachRowFiresOnOneSideOfItsBoundaryOnly(t *testing.T) {
 		}
 		for i := 0; i < len(archive.Files); i += 2 {
 			rows++
-			t.Run(archive.Files[i].Name, func(t *testing.T) { row(t, archive.Files[i], archive.Files[i+1]) })
+			t.Run(archive.Files[i].Name, func(t *testing.T) { row(t, archive, archive.Files[i], archive.Files[i+1]) })
 		}
 	}
 	if want := 150; rows < want {
@@ -49,7 +49,7 @@ func TestEachRowFiresOnOneSideOfItsBoundaryOnly(t *testing.T) {
 }
 
 // row runs the test of one rule, which must expect something in one case and nothing, or something else, in another.
-func row(t *testing.T, ruleFile, testFile txtar.File) {
+func row(t *testing.T, archive *txtar.Archive, ruleFile, testFile txtar.File) {
 	t.Helper()
 	found, problems := rule.Parse(ruleFile.Name, ruleFile.Data, rule.Options{})
 	if len(problems) > 0 || len(found) != 1 {
@@ -69,7 +69,19 @@ func row(t *testing.T, ruleFile, testFile txtar.File) {
 	if len(test.Cases) < 2 || len(expected) < 2 && !strings.Contains(testFile.Name, "-neq") {
 		t.Errorf("%d cases expect the same number of incidents: show both sides", len(test.Cases))
 	}
-	results, err := test.Run(t.Context(), found[0])
+	var with []*rule.Rule
+	for _, id := range test.With {
+		i := slices.IndexFunc(archive.Files, func(f txtar.File) bool { return f.Name == id+".yaml" })
+		if i < 0 {
+			t.Fatalf("there is no rule %s", id)
+		}
+		others, problems := rule.Parse(id+".yaml", archive.Files[i].Data, rule.Options{})
+		if problems.Err() != nil {
+			t.Fatal(problems)
+		}
+		with = append(with, others...)
+	}
+	results, err := test.Run(t.Context(), found[0], with...)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -60,8 +60,11 @@ type parser struct {
 func (p *parser) top(n *yaml.Node) {
 	var events, cases, id *yaml.Node
 	p.fields(n, "a rule test", map[string]func(*yaml.Node){
-		"rule":   func(v *yaml.Node) { id = v; p.file.Rule = p.text(v, "rule"); p.file.RulePos = p.at(v) },
-		"start":  p.start,
+		"rule":  func(v *yaml.Node) { id = v; p.file.Rule = p.text(v, "rule"); p.file.RulePos = p.at(v) },
+		"start": p.start,
+		"with": func(v *yaml.Node) {
+			p.items(v, "with", func(item *yaml.Node) { p.file.With = append(p.file.With, p.text(item, "an id in with")) })
+		},
 		"lists":  p.lists,
 		"tables": p.tables,
 		"events": func(v *yaml.Node) { events = v },
@@ -280,7 +283,15 @@ func (p *parser) expected(n *yaml.Node) Expected {
 		"at":    when(&e.At, "at"),
 		"first": when(&e.First, "first"),
 		"last":  when(&e.Last, "last"),
-		"key":   func(v *yaml.Node) { e.Key = p.object(v, "key") },
+		"closed": func(v *yaml.Node) {
+			if v.Value == "false" {
+				open := event.MaxTime
+				e.Closed = &open
+				return
+			}
+			when(&e.Closed, "closed")(v)
+		},
+		"key": func(v *yaml.Node) { e.Key = p.object(v, "key") },
 		"events": func(v *yaml.Node) {
 			count, err := strconv.ParseInt(v.Value, 10, 64)
 			if err != nil || count < 1 {

@@ -66,7 +66,7 @@ func TestParseSaysEachMistakeWithItsPlace(t *testing.T) {
 	}{
 		{"an empty file", "", []string{"demo_test.yaml:1:1: the file is empty: a rule test has rule, events and cases"}},
 		{"no YAML", "rule: [", []string{"demo_test.yaml:1:1: reading YAML: did not find expected node content"}},
-		{"a list", "- a", []string{"demo_test.yaml:1:1: a rule test must be a map of cases, events, lists, rule, start, tables"}},
+		{"a list", "- a", []string{"demo_test.yaml:1:1: a rule test must be a map of cases, events, lists, rule, start, tables, with"}},
 		{"neither rule nor cases", "events: {}", []string{
 			"demo_test.yaml:1:1: `rule` is missing: it names the rule that is tested by its id",
 			"demo_test.yaml:1:1: `cases` is missing: a test without a case tests nothing",

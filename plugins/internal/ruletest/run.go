@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"sort"
 	"strconv"
 	"time"
@@ -32,12 +33,17 @@ type Result struct {
 // Passed reports whether everything expected came, and nothing else.
 func (r Result) Passed() bool { return r.Diff == "" }
 
-// Run replays each case through the rule. An error says that a case could not be run, not that it failed.
-func (f *File) Run(ctx context.Context, tested *rule.Rule) ([]Result, error) {
+// Run replays each case through the rule, and through the others that File.With names, whose incidents it takes.
+// An error says that a case could not be run, not that it failed.
+func (f *File) Run(ctx context.Context, tested *rule.Rule, with ...*rule.Rule) ([]Result, error) {
+	all := append(slices.Clone(with), tested)
+	if _, problems := rule.NewChain(all); problems.Err() != nil {
+		return nil, fmt.Errorf("%w: name the rules whose incidents it takes under `with`", problems.Err())
+	}
 	results := make([]Result, 0, len(f.Cases))
 	for i := range f.Cases {
 		c := &f.Cases[i]
-		incidents, err := f.replay(ctx, tested, c)
+		incidents, err := f.replay(ctx, tested, all, c)
 		if err != nil {
 			return nil, fmt.Errorf("%s:%d:%d: running case %q: %w", c.Pos.File, c.Pos.Line, c.Pos.Column, c.Name, err)
 		}
@@ -47,7 +53,7 @@ func (f *File) Run(ctx context.Context, tested *rule.Rule) ([]Result, error) {
 }
 
 // replay feeds the case and gives the settled set, in the order of firing.
-func (f *File) replay(ctx context.Context, tested *rule.Rule, c *Case) ([]*incident.Incident, error) {
+func (f *File) replay(ctx context.Context, tested *rule.Rule, rules []*rule.Rule, c *Case) ([]*incident.Incident, error) {
 	lists := map[string]match.List{}
 	for name, values := range f.Lists {
 		list, err := match.NewList(values)
@@ -63,14 +69,14 @@ func (f *File) replay(ctx context.Context, tested *rule.Rule, c *Case) ([]*incid
 		}
 		lists[name] = list
 	}
-	if err := match.CheckTables([]*rule.Rule{tested}, lists).Err(); err != nil {
+	if err := match.CheckTables(rules, lists).Err(); err != nil {
 		return nil, err
 	}
 	e, err := engine.New(ctx, engine.Options{
-		Rules:    []*rule.Rule{tested},
+		Rules:    rules,
 		Lists:    lists,
 		Lateness: never,
-		Emit:     engine.EmitOptions{Create: true, Update: true},
+		Emit:     engine.EmitOptions{Create: true, Update: true, Close: true},
 	})
 	if err != nil {
 		return nil, fmt.Errorf("starting the engine: %w", err)
@@ -78,7 +84,7 @@ func (f *File) replay(ctx context.Context, tested *rule.Rule, c *Case) ([]*incid
 	settled := map[string]*incident.Incident{}
 	keep := func(incidents []*incident.Incident) {
 		for _, inc := range incidents {
-			if old := settled[inc.ID]; old == nil || inc.Revision >= old.Revision {
+			if old := settled[inc.ID]; inc.Rule.ID == tested.ID && (old == nil || inc.Revision >= old.Revision) {
 				settled[inc.ID] = inc
 			}
 		}
