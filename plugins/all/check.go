@@ -42,7 +42,7 @@ is each permission there, how much happened in the last hour. Exits with status 
    benthos-oci check config/stdout.yaml`,
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "json", Usage: "print JSON"},
-			&cli.DurationFlag{Name: "timeout", Value: 2 * time.Minute, Usage: "give up after this `time`"},
+			&cli.DurationFlag{Name: "timeout", Value: 2 * time.Minute, Usage: "give up on an input after this `time`"},
 			&cli.StringSliceFlag{Name: "env-file", Aliases: []string{"e"}, Usage: "import environment variables from a dotenv file"},
 		},
 		Before: func(c *cli.Context) error { return importEnvironment(c.StringSlice("env-file")) },
@@ -78,11 +78,9 @@ func checkConfigs(c *cli.Context) error {
 	if c.NArg() == 0 {
 		return errNoConfig
 	}
-	ctx, cancel := context.WithTimeout(c.Context, c.Duration("timeout"))
-	defer cancel()
 	results := []checked{}
 	for _, path := range c.Args().Slice() {
-		some, err := checkConfig(ctx, path)
+		some, err := checkConfig(c.Context, path, c.Duration("timeout"))
 		if err != nil {
 			return err
 		}
@@ -106,7 +104,7 @@ func checkConfigs(c *cli.Context) error {
 }
 
 // checkConfig checks each OCI input of a config, those inside brokers and other wrappers as well.
-func checkConfig(ctx context.Context, path string) ([]checked, error) {
+func checkConfig(ctx context.Context, path string, timeout time.Duration) ([]checked, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("reading the config: %w", err)
@@ -121,7 +119,7 @@ func checkConfig(ctx context.Context, path string) ([]checked, error) {
 		if !ok || w.ComponentType != "input" {
 			return nil
 		}
-		result, err := checkInput(ctx, in, w)
+		result, err := checkInput(ctx, in, w, timeout)
 		if err != nil {
 			return fmt.Errorf("line %d: checking %s: %w", w.LineStart, w.Name, err)
 		}
@@ -138,7 +136,8 @@ func checkConfig(ctx context.Context, path string) ([]checked, error) {
 	return results, nil
 }
 
-func checkInput(ctx context.Context, in checkedInput, w *service.WalkedComponent) (checked, error) {
+// checkInput gives each input the whole timeout, so that one that does not answer says nothing about the next.
+func checkInput(ctx context.Context, in checkedInput, w *service.WalkedComponent, timeout time.Duration) (checked, error) {
 	fields, err := pluginYAML(w)
 	if err != nil {
 		return checked{}, err
@@ -147,7 +146,9 @@ func checkInput(ctx context.Context, in checkedInput, w *service.WalkedComponent
 	if err != nil {
 		return checked{}, err
 	}
-	report, err := in.check(ctx, parsed)
+	limited, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	report, err := in.check(limited, parsed)
 	if err != nil {
 		return checked{}, err
 	}
@@ -159,6 +160,9 @@ func checkInput(ctx context.Context, in checkedInput, w *service.WalkedComponent
 		step := checkedStep{Name: s.Name, OK: s.Err == nil && !s.Skipped, Skipped: s.Skipped, Detail: s.Detail, Statement: s.Statement}
 		if s.Err != nil {
 			step.Error = s.Err.Error()
+		}
+		if s.Err != nil && oci.KindOf(s.Err) == "" && errors.Is(s.Err, context.DeadlineExceeded) {
+			step.Error = fmt.Sprintf("there was no answer within %s: check the network, firewall and proxy between, or give it more by --timeout", timeout)
 		}
 		result.Steps = append(result.Steps, step)
 	}
