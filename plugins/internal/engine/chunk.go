@@ -28,6 +28,8 @@ type chunk struct {
 	entries []*window.Entry
 	live    int
 	dirty   bool
+	// written says that a record in the store may name the row.
+	written bool
 }
 
 func (c *chunks) take(e *window.Entry, size int) {
@@ -58,6 +60,29 @@ func (c *chunks) changed(e *window.Entry) {
 	if row := c.row(e.Chunk); row != nil {
 		row.dirty = true
 	}
+}
+
+// renumber gives the rows that are to be written again new numbers: should the record not be written after them,
+// the one in the store still finds the rows that it names as they were.
+func (c *chunks) renumber(all bool) {
+	kept := make([]*chunk, 0, len(c.rows))
+	var moved []*chunk
+	for _, row := range c.rows {
+		if !row.written || !row.dirty && !all {
+			kept = append(kept, row)
+			continue
+		}
+		c.gone = append(c.gone, row.number)
+		moved = append(moved, row)
+	}
+	for _, row := range moved {
+		c.last++
+		row.number = c.last
+		for _, e := range row.entries {
+			e.Chunk = c.last
+		}
+	}
+	c.rows = append(kept, moved...)
 }
 
 // drop takes e out; a row without entries is deleted.

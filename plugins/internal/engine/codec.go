@@ -114,7 +114,7 @@ func decodeRecord(p *plan, id string, row []byte) (*record, error) {
 	r.due = d.Int()
 	r.chunks.last = d.Int()
 	for _, number := range d.Ints() {
-		r.chunks.rows = append(r.chunks.rows, &chunk{number: number})
+		r.chunks.rows = append(r.chunks.rows, &chunk{number: number, written: true})
 	}
 	for range d.Len() {
 		s := decodeSlot(d)

@@ -189,8 +189,10 @@ func (l *locked) changes(ids []string) (writes, deletes []Change) {
 			continue
 		}
 		expires := timeOf(r.expires())
+		r.chunks.renumber(r.unsaved)
 		for _, row := range r.chunks.rows {
 			if row.dirty || r.unsaved {
+				row.written = true
 				writes = append(writes, Change{Key: chunkKey(id, row.number), Value: r.encodeChunk(row), Expires: expires})
 			}
 		}
