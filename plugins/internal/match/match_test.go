@@ -94,6 +94,8 @@ func TestEachModifierOnBothSides(t *testing.T) {
 		{"user.name|base64offset|contains: foo", []any{"xxZm9vxx", "Zvb", "mb2"}, []any{"zm9v", "foo"}},
 		{"user.name|wide|base64: a", []any{"YQA="}, []any{"YQ=="}},
 		{"user.name|windash|contains: ' -x'", []any{"cmd -x", "cmd /x", "cmd \u2013x"}, []any{"cmd x"}},
+		{"user.name|windash|contains: ' -x -y'", []any{"cmd -x -y", "cmd /x \u2014y", "cmd \u2015x /y"}, []any{"cmd -x", "cmd -x - y"}},
+		{"user.name|windash: '-a-b'", []any{"/a-b", "-a-b"}, []any{"/a/b"}},
 		{"user.name|neq: Alice", []any{"bob", nil, int64(1)}, []any{"alice", "ALICE"}},
 		{"user.name|neq: [alice, bob, carol, dan]", []any{"eve", nil}, []any{"bob", "DAN"}},
 		{"user.name|neq: 400", []any{int64(401), nil}, []any{int64(400), "400"}},

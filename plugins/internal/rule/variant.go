@@ -3,7 +3,6 @@ package rule
 import (
 	"encoding/base64"
 	"encoding/binary"
-	"strings"
 	"unicode/utf16"
 
 	"gopkg.in/yaml.v3"
@@ -39,15 +38,29 @@ func (d *document) variants(c *comparison, t *Test, s string, n *yaml.Node, set 
 	return tests
 }
 
-// dashes gives the text with each way of writing the dash before an option of a command line.
+// maxDashes is how many dashes of one value are written in each way; a fourth stays as it is.
+const maxDashes = 3
+
+// dashes gives the text with each way of writing the dashes before options of a command line.
 func dashes(s string) []string {
-	i := strings.IndexAny(s, "-/")
-	if i < 0 || i > 0 && s[i-1] != ' ' {
-		return []string{s}
-	}
-	var forms []string
-	for _, dash := range []string{"-", "/", "\u2013", "\u2014", "\u2015"} {
-		forms = append(forms, s[:i]+dash+s[i+1:])
+	forms := []string{""}
+	found := 0
+	for i, c := range s {
+		option := (c == '-' || c == '/') && (i == 0 || s[i-1] == ' ') && found < maxDashes
+		if !option {
+			for f := range forms {
+				forms[f] += string(c)
+			}
+			continue
+		}
+		found++
+		var next []string
+		for _, form := range forms {
+			for _, dash := range []string{"-", "/", "\u2013", "\u2014", "\u2015"} {
+				next = append(next, form+dash)
+			}
+		}
+		forms = next
 	}
 	return forms
 }

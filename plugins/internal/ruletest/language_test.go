@@ -1,12 +1,16 @@
 package ruletest_test
 
 import (
+	"bytes"
+	"encoding/json"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/txtar"
+	"github.com/santhosh-tekuri/jsonschema/v6"
+	"gopkg.in/yaml.v3"
 
 	"benthos-oci/plugins/internal/rule"
 	"benthos-oci/plugins/internal/ruletest"
@@ -89,6 +93,49 @@ func row(t *testing.T, archive *txtar.Archive, ruleFile, testFile txtar.File) {
 		if !r.Passed() {
 			t.Errorf("%s:%d: %s\n%s", r.Pos.File, r.Pos.Line, r.Case, r.Diff)
 		}
+	}
+}
+
+// TestRowsFollowTheSchemaForEditors holds the generated schema to what the reader takes.
+func TestRowsFollowTheSchemaForEditors(t *testing.T) {
+	decoded, err := jsonschema.UnmarshalJSON(bytes.NewReader(rule.JSONSchema()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	compiler := jsonschema.NewCompiler()
+	if err := compiler.AddResource("rule.schema.json", decoded); err != nil {
+		t.Fatal(err)
+	}
+	schema, err := compiler.Compile("rule.schema.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	checked := 0
+	for name, archive := range archives(t) {
+		for _, f := range archive.Files {
+			if strings.HasSuffix(f.Name, "_test.yaml") {
+				continue
+			}
+			var value any
+			if err := yaml.Unmarshal(f.Data, &value); err != nil {
+				t.Fatal(err)
+			}
+			encoded, err := json.Marshal(value)
+			if err != nil {
+				t.Fatal(err)
+			}
+			instance, err := jsonschema.UnmarshalJSON(bytes.NewReader(encoded))
+			if err != nil {
+				t.Fatal(err)
+			}
+			checked++
+			if err := schema.Validate(instance); err != nil {
+				t.Errorf("%s %s: %v", name, f.Name, err)
+			}
+		}
+	}
+	if checked == 0 {
+		t.Error("no rule was checked")
 	}
 }
 
