@@ -140,7 +140,7 @@ func newTrace(ctx context.Context, r *rule.Rule, o Options) (*trace, error) {
 	}
 	t.set.SetLists(o.Lists)
 	t.engine, err = engine.New(ctx, engine.Options{
-		Rules: []*rule.Rule{t.rule}, Lists: o.Lists, Lateness: never, Emit: engine.EmitOptions{Create: true, Update: true},
+		Rules: []*rule.Rule{t.rule}, Lists: o.Lists, Lateness: never, Emit: engine.EmitOptions{Create: true, Update: true, Close: true},
 	})
 	if err != nil {
 		return nil, fmt.Errorf("starting the engine: %w", err)
@@ -379,11 +379,19 @@ func (t *trace) tick(ctx context.Context, to event.Time, title string) error {
 	if err != nil {
 		return fmt.Errorf("moving time to %s: %w", to, err)
 	}
+	// What only the end of a slot closes is no news.
+	incidents = slices.DeleteFunc(incidents, func(inc *incident.Incident) bool {
+		return inc.Action == incident.Close && (inc.Closed == 0 || inc.Closed >= inc.Slot.Add(inc.Per))
+	})
 	if len(incidents) == 0 {
 		return nil
 	}
 	t.say("%s", title)
 	for _, inc := range incidents {
+		if inc.Action == incident.Close {
+			t.say("  %s %s\n  closed: %s", inc.Closed, keyOf(t.rule, inc.Key), incidentText(inc))
+			continue
+		}
 		t.say("  %s %s", inc.Fired, keyOf(t.rule, inc.Key))
 		t.fires(inc)
 	}

@@ -95,6 +95,18 @@ when: key then policy
 			at(2*time.Second, "DeletePolicy", nil).
 			at(3*time.Second, "UploadApiKey", nil).
 			at(4*time.Second, "DeletePolicy", nil)},
+		{"closing", `
+id: closing
+title: A key, until it is deleted
+severity: low
+group_by: [raw.data.additionalDetails.x]
+match: {api.operation: UploadApiKey}
+incident: {close_on: {match: {api.operation: DeleteApiKey}}, close_after: 2h}
+`, new(history).
+			at(0, "UploadApiKey", map[string]any{x: "alice"}).
+			at(time.Second, "UploadApiKey", map[string]any{x: "bob"}).
+			at(time.Hour, "DeleteApiKey", map[string]any{x: "alice"}).
+			at(3*time.Hour, "UploadApiKey", map[string]any{x: "alice"})},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			records := append(slices.Clone(c.history.records), json.RawMessage(`{"no": "record"}`))
