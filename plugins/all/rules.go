@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/urfave/cli/v2"
+	"gopkg.in/yaml.v3"
 
 	"benthos-oci/plugins/all/lint"
 	"benthos-oci/plugins/internal/expr"
@@ -61,39 +62,45 @@ func rulesCommand() *cli.Command {
 	}
 }
 
-// ruleTargets gives the named files that have to do with rules.
-func ruleTargets(args []string) ([]string, error) {
+// noRule says what a file that was named is not.
+const noRule = "this is no rule, rule test or overrides file: a rule has at least `id`, `title`, `severity` and `match`"
+
+// ruleTargets gives the files that have to do with rules. In a folder others are passed over, but not those whose YAML
+// cannot be read, since nobody knows what they were meant to be. Named files that are something else are strange.
+func ruleTargets(args []string) (some []string, strange []lint.Report, err error) {
 	if len(args) == 0 {
 		args = []string{"."}
 	}
 	paths, err := lint.Targets(args)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	var some []string
 	for _, path := range paths {
 		data, err := os.ReadFile(path)
 		if err != nil {
-			return nil, fmt.Errorf("reading rules: %w", err)
+			return nil, nil, fmt.Errorf("reading rules: %w", err)
 		}
-		switch lint.KindOf(path, data) {
-		case lint.Rule, lint.RuleTest, lint.Overrides:
+		var root yaml.Node
+		unread := yaml.Unmarshal(data, &root) != nil
+		switch kind := lint.KindOf(path, data); {
+		case kind == lint.Rule || kind == lint.RuleTest || kind == lint.Overrides || kind == lint.Config && unread:
 			some = append(some, path)
-		case lint.Config, lint.Document, lint.List:
+		case slices.Contains(args, path):
+			strange = append(strange, lint.Report{File: path, Kind: kind, Findings: []lint.Finding{{File: path, Line: 1, Column: 1, Message: noRule}}})
 		}
 	}
-	if len(some) == 0 {
-		return nil, fmt.Errorf("looking for rules in %s: %w", strings.Join(args, " "), lint.ErrNoMatch)
+	if len(some)+len(strange) == 0 {
+		return nil, nil, fmt.Errorf("looking for rules in %s: %w", strings.Join(args, " "), lint.ErrNoMatch)
 	}
-	return some, nil
+	return some, strange, nil
 }
 
 func lintRules(c *cli.Context) error {
-	paths, err := ruleTargets(c.Args().Slice())
+	paths, strange, err := ruleTargets(c.Args().Slice())
 	if err != nil {
 		return err
 	}
-	reports := lint.Files(paths, LintOptions())
+	reports := append(lint.Files(paths, LintOptions()), strange...)
 	if err := printReports(c, reports); err != nil {
 		return err
 	}
@@ -119,9 +126,12 @@ type caseResult struct {
 }
 
 func testRules(c *cli.Context) error {
-	paths, err := ruleTargets(c.Args().Slice())
+	paths, strange, err := ruleTargets(c.Args().Slice())
 	if err != nil {
 		return err
+	}
+	if len(strange) > 0 {
+		return printReports(c, strange)
 	}
 	files, err := testFiles(paths)
 	if err != nil {

@@ -60,7 +60,7 @@ func target(arg string) ([]string, error) {
 		}
 		return found, nil
 	}
-	return nil, fmt.Errorf("looking for a file to lint: %w", err)
+	return nil, fmt.Errorf("looking for a file: %w", err)
 }
 
 func inTestdata(path string) bool {
