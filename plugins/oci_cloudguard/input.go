@@ -115,17 +115,7 @@ func (i *input) Close(ctx context.Context) error {
 
 // ConnectionTest tells whether the input can read what it is configured to.
 func (i *input) ConnectionTest(ctx context.Context) service.ConnectionTestResults {
-	report := oci.CheckCloudGuard(ctx, i.client, i.conf.region)
-	var results service.ConnectionTestResults
-	for _, step := range report.Steps {
-		if step.Err != nil {
-			results = append(results, service.ConnectionTestFailed(step.Err))
-		}
-	}
-	if len(results) == 0 {
-		return service.ConnectionTestSucceeded().AsList()
-	}
-	return results
+	return ocifields.Tested(oci.CheckCloudGuard(ctx, i.client, i.conf.region))
 }
 
 // Check calls each operation that an input of this configuration needs once, and reports what is missing.

@@ -151,7 +151,7 @@ func (r *reader) run() {
 	defer r.done.Done()
 	failures := 0
 	for {
-		if !r.end.IsZero() && wait(r.ctx, r.end.Sub(r.client.Now())) != nil {
+		if !r.end.IsZero() && oci.Sleep(r.ctx, r.end.Sub(r.client.Now())) != nil {
 			return
 		}
 		err := r.sweep()
@@ -180,7 +180,7 @@ func (r *reader) run() {
 			}
 		}
 		r.metrics.Failing.Set(int64(min(failures, 1)))
-		if wait(r.ctx, pause) != nil {
+		if oci.Sleep(r.ctx, pause) != nil {
 			return
 		}
 	}
@@ -263,7 +263,7 @@ func (r *reader) persist(changes []collect.Change) error {
 			return r.ctx.Err()
 		}
 		r.health.Failed("the saved position", err)
-		if err := wait(r.ctx, pause); err != nil {
+		if err := oci.Sleep(r.ctx, pause); err != nil {
 			return err
 		}
 	}
@@ -284,21 +284,6 @@ func (r *reader) saveAcks(ctx context.Context) error {
 		r.mu.Unlock()
 	}
 	return err
-}
-
-// wait waits for d or until ctx ends.
-func wait(ctx context.Context, d time.Duration) error {
-	if d <= 0 {
-		return ctx.Err()
-	}
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }
 
 // errRepeated says that the API gave a page token that it had given before.

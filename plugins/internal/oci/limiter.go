@@ -30,10 +30,7 @@ func (l *Limiter) Wait(ctx context.Context, clock func() time.Time) error {
 	l.mu.Lock()
 	wait = max(wait, l.until.Sub(now))
 	l.mu.Unlock()
-	if wait <= 0 {
-		return ctx.Err()
-	}
-	return sleep(ctx, wait)
+	return Sleep(ctx, wait)
 }
 
 // Pause lets nothing pass before t.

@@ -179,7 +179,7 @@ func (c *Client) do(ctx context.Context, what call) error {
 		if failure.Status == http.StatusTooManyRequests {
 			c.limiter.Pause(c.opts.Now().Add(wait))
 		}
-		if err := sleep(ctx, wait); err != nil {
+		if err := Sleep(ctx, wait); err != nil {
 			return err
 		}
 	}
@@ -304,8 +304,11 @@ func (c *Client) hear(got *reply) {
 	c.offset = min(max(got.date.Sub(c.opts.Now().Truncate(time.Second)), -maxSkew), maxSkew)
 }
 
-// sleep waits for d or until ctx ends.
-func sleep(ctx context.Context, d time.Duration) error {
+// Sleep waits for d or until ctx ends.
+func Sleep(ctx context.Context, d time.Duration) error {
+	if d <= 0 {
+		return ctx.Err()
+	}
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {

@@ -146,17 +146,7 @@ func (i *Input) Close(ctx context.Context) error {
 
 // ConnectionTest tells whether the input can read what it is configured to.
 func (i *Input) ConnectionTest(ctx context.Context) service.ConnectionTestResults {
-	report := i.conf.Check(ctx, i.client)
-	var results service.ConnectionTestResults
-	for _, step := range report.Steps {
-		if step.Err != nil {
-			results = append(results, service.ConnectionTestFailed(step.Err))
-		}
-	}
-	if len(results) == 0 {
-		return service.ConnectionTestSucceeded().AsList()
-	}
-	return results
+	return ocifields.Tested(i.conf.Check(ctx, i.client))
 }
 
 // client makes a client of the configuration.

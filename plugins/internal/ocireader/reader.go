@@ -285,7 +285,7 @@ func (r *reader) keep() {
 				return
 			}
 			r.health.Failed("the saved position", err)
-			if wait(r.ctx, pause) != nil {
+			if oci.Sleep(r.ctx, pause) != nil {
 				return
 			}
 			pause = min(2*pause, 30*time.Second)
@@ -375,18 +375,6 @@ func poke(c chan struct{}) {
 	select {
 	case c <- struct{}{}:
 	default:
-	}
-}
-
-// wait waits for d or until ctx ends.
-func wait(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
 	}
 }
 
