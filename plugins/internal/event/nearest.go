@@ -6,16 +6,16 @@ import "strings"
 func nearest(name string, names []string) string {
 	best, least := "", 1+max(1, len(name)/3)
 	for _, candidate := range names {
-		if d := distance(name, candidate, least); d < least {
+		if d := Distance(name, candidate, least); d < least {
 			best, least = candidate, d
 		}
 	}
 	return best
 }
 
-// distance counts the letters that must be added, left out, changed or swapped with their neighbor to make b of a.
-// It stops at limit.
-func distance(a, b string, limit int) int {
+// Distance counts the letters that must be added, left out, changed or swapped with their neighbor to make b of a;
+// case counts nothing. It stops at limit.
+func Distance(a, b string, limit int) int {
 	if gap := len(a) - len(b); gap >= limit || -gap >= limit {
 		return limit
 	}
@@ -28,17 +28,24 @@ func distance(a, b string, limit int) int {
 		row[0] = i
 		for j := 1; j <= len(b); j++ {
 			cost := 1
-			if a[i-1] == b[j-1] {
+			if fold(a[i-1]) == fold(b[j-1]) {
 				cost = 0
 			}
 			row[j] = min(last[j]+1, row[j-1]+1, last[j-1]+cost)
-			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
+			if i > 1 && j > 1 && fold(a[i-1]) == fold(b[j-2]) && fold(a[i-2]) == fold(b[j-1]) {
 				row[j] = min(row[j], before[j-2]+1)
 			}
 		}
 		before, last, row = last, row, before
 	}
 	return last[len(b)]
+}
+
+func fold(c byte) byte {
+	if c >= 'A' && c <= 'Z' {
+		return c + 'a' - 'A'
+	}
+	return c
 }
 
 // words gives the words of a field's name, for a field that was written with other separators.

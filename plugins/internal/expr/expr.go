@@ -236,6 +236,11 @@ func replace(n node, in *Aggregate, f func(Ref, *Aggregate) *Expr, size *int) (n
 		agg.Arg = newExpr(arg)
 		return &aggregateNode{agg: &agg, offset: n.offset}, nil
 	}
+	return rebuild(n, func(c node) (node, error) { return replace(c, in, f, size) })
+}
+
+// rebuild gives the node with each of its children replaced by what f gives for it.
+func rebuild(n node, f func(node) (node, error)) (node, error) {
 	children := n.children()
 	if len(children) == 0 {
 		return n, nil
@@ -243,7 +248,7 @@ func replace(n node, in *Aggregate, f func(Ref, *Aggregate) *Expr, size *int) (n
 	with := make([]node, len(children))
 	for i, c := range children {
 		var err error
-		if with[i], err = replace(c, in, f, size); err != nil {
+		if with[i], err = f(c); err != nil {
 			return nil, err
 		}
 	}

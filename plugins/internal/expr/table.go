@@ -112,18 +112,7 @@ func overEvents(n node) (node, error) {
 		}
 		return &aggregateNode{agg: &Aggregate{Func: "last", Arg: newExpr(n)}, offset: call.offset}, nil
 	}
-	children := n.children()
-	if len(children) == 0 {
-		return n, nil
-	}
-	with := make([]node, len(children))
-	for i, c := range children {
-		var err error
-		if with[i], err = overEvents(c); err != nil {
-			return nil, err
-		}
-	}
-	return n.with(with), nil
+	return rebuild(n, overEvents)
 }
 
 // between says whether a value lies between two others, both included: numbers, IP addresses of one family, or texts.
