@@ -12,6 +12,7 @@ import (
 	"gopkg.in/yaml.v3"
 
 	"benthos-oci/plugins/internal/rule"
+	"benthos-oci/rules"
 )
 
 // Lint rules of fields are Bloblang mappings, so the Go checks are called through methods of ours.
@@ -82,7 +83,7 @@ func lintPacks(v any) []string {
 	if !ok {
 		return nil // the whole list; its items come one by one
 	}
-	if known := packNames(); !slices.Contains(known, name) {
+	if known := rule.Packs(rules.FS); !slices.Contains(known, name) {
 		return []string{fmt.Sprintf("there is no pack %q; packs: %s", name, strings.Join(known, ", "))}
 	}
 	return nil

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"slices"
 
 	"github.com/redpanda-data/benthos/v4/public/service"
@@ -139,19 +138,4 @@ func once(problems rule.Problems) rule.Problems {
 		seen[p] = true
 		return twice
 	})
-}
-
-// packNames are the packs in the binary: the folders at the top of rules.FS.
-func packNames() []string {
-	entries, err := fs.ReadDir(rules.FS, ".")
-	if err != nil {
-		return nil
-	}
-	var names []string
-	for _, e := range entries {
-		if e.IsDir() {
-			names = append(names, e.Name())
-		}
-	}
-	return names
 }

@@ -177,7 +177,7 @@ func Pack(fsys fs.FS, name string) ([]*Rule, Problems) {
 		return nil
 	})
 	if !fs.ValidPath(name) || strings.ContainsAny(name, "./") || err != nil {
-		return nil, append(problems, fileProblem("pack "+name, "unknown pack"+didYouMeanOf(name, packs(fsys))))
+		return nil, append(problems, fileProblem("pack "+name, "unknown pack"+didYouMeanOf(name, Packs(fsys))))
 	}
 	if len(rules) == 0 && len(problems) == 0 {
 		problems = append(problems, fileProblem("pack "+name, "the pack has no rules"))
@@ -185,7 +185,8 @@ func Pack(fsys fs.FS, name string) ([]*Rule, Problems) {
 	return rules, append(problems, Duplicates(rules)...)
 }
 
-func packs(fsys fs.FS) []string {
+// Packs are the packs of fsys: the folders at its top.
+func Packs(fsys fs.FS) []string {
 	entries, err := fs.ReadDir(fsys, ".")
 	if err != nil {
 		return nil
