@@ -158,7 +158,7 @@ func newRig(t *testing.T, c ocisim.Config, yaml string) *rig {
 func span() (c ocisim.Config, yaml string) {
 	end := time.Now().Add(-24 * time.Hour).Truncate(time.Hour)
 	start := end.Add(-6 * time.Hour)
-	return ocisim.Config{Start: start, End: end, Events: 3000, Compartments: 4, Users: 50},
+	return ocisim.Config{Start: start, End: end, Events: 1500, Compartments: 3, Users: 50},
 		fmt.Sprintf("start: %s\nend: %s\n", start.Format(time.RFC3339), end.Add(time.Hour).Format(time.RFC3339))
 }
 
