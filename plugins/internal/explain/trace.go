@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -294,7 +295,7 @@ func shown(v any) string {
 	case nil:
 		return "null"
 	case string:
-		return fmt.Sprintf("%q", cut(v))
+		return strconv.Quote(cut(v))
 	default:
 		return cut(expr.Text(v))
 	}

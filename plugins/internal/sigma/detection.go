@@ -92,8 +92,9 @@ func (d *document) selection(n *yaml.Node) *yaml.Node {
 			own.Content = append(own.Content, d.selection(item))
 		}
 		return &own
+	default:
+		return d.values(n)
 	}
-	return d.values(n)
 }
 
 // modifiers gives modifiers as they are written here.
