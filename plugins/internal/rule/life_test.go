@@ -74,6 +74,9 @@ func TestStateHashKnowsWhatClosesAndWhoseIncidentsAreTaken(t *testing.T) {
 	if got := one(t, head+"match: {status: Failure}\nincident: {close_after: 1h, update_every: 1m}").StateHash; got != hashes["plain"] {
 		t.Error("close_after and update_every must keep saved state")
 	}
+	if got := one(t, head+"match: {status: Failure}\nincident: {title: '{user.name}', attributes: {from: src_endpoint.ip}}").StateHash; got != hashes["plain"] {
+		t.Error("other words must keep saved state, also where they name other fields")
+	}
 }
 
 func TestOverridesKeepWhatCloses(t *testing.T) {

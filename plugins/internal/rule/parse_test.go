@@ -211,6 +211,7 @@ func TestStateHashChangesWithMeaningOnly(t *testing.T) {
 		strings.Replace(text, "severity: low", "severity: high", 1),
 		text + "exceptions: [{reason: x, match: {user.name: root}}]\n",
 		text + "incident: {title: \"{user.name} did it\"}\n",
+		text + "incident: {title: \"{actor.user.name}\"}\n",
 		strings.Replace(text, "count() >= 5", "count()>=5", 1),
 		"# a comment\n" + text,
 	}
@@ -232,7 +233,6 @@ func TestStateHashChangesWithMeaningOnly(t *testing.T) {
 		strings.Replace(text, "status: Success", "api.response.code: 200", 1),
 		text + "scope: all\n",
 		text + "where: hour(time) < 6\n",
-		text + "incident: {title: \"{actor.user.name}\"}\n",
 	} {
 		hash := one(t, s).StateHash
 		if other, taken := seen[hash]; taken {
