@@ -94,6 +94,7 @@ func lintPacks(v any) []string {
 func lintRules(v any) []string {
 	if items, ok := v.([]any); ok {
 		var lints []string
+		var all []*rule.Rule
 		first := map[string]bool{}
 		for _, item := range items {
 			id := idOf(item)
@@ -101,6 +102,11 @@ func lintRules(v any) []string {
 				lints = append(lints, fmt.Sprintf("two rules have the id %q", id))
 			}
 			first[id] = true
+			read, _ := parseInline("rules", item)
+			all = append(all, read...)
+		}
+		for _, p := range rule.Cycles(all) {
+			lints = append(lints, p.Text)
 		}
 		return lints
 	}

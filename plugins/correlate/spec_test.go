@@ -51,14 +51,16 @@ func TestRulesInPlaceAreLintedEachAtItsLine(t *testing.T) {
             title: Good again
             severity: low
             match: {api.operation: LaunchInstance}
+          - {id: site-a, title: A, severity: low, incidents: site-b}
+          - {id: site-b, title: B, severity: low, incidents: site-a}
 `)
-	for _, want := range []string{"10: ", "15: line 5", "5: two rules have the id"} {
+	for _, want := range []string{"10: ", "15: line 5", "5: two rules have the id", "5: the rule site-a waits for its own incidents: site-a takes those of site-b takes those of site-a"} {
 		if !hasPrefix(got, want) {
 			t.Errorf("no lint begins with %q:\n%s", want, strings.Join(got, "\n"))
 		}
 	}
 	for _, l := range got {
-		if !strings.HasPrefix(l, "10: ") && !strings.HasPrefix(l, "15: ") && !strings.HasPrefix(l, "5: two rules") {
+		if !strings.HasPrefix(l, "10: ") && !strings.HasPrefix(l, "15: ") && !strings.HasPrefix(l, "5: two rules") && !strings.HasPrefix(l, "5: the rule site-a") {
 			t.Errorf("lint that should not be: %s", l)
 		}
 	}
