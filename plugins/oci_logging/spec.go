@@ -56,12 +56,12 @@ func Spec() *service.ConfigSpec {
 			service.NewObjectListField(fieldQueries,
 				service.NewStringField(fieldQueryName).Description("What the query is called in metadata, logs and the saved position. Under the same name a changed query goes on where the old one stood; "+
 					"under a new name it begins at `start`.").
-					LintRule(`root = if !this.re_match(`+strconv.Quote(namePattern)+`) { `+strconv.Quote(badName)+` }`).Example("signins"),
+					LintRule(`root = if !this.re_match(`+strconv.Quote(namePattern)+`) { `+strconv.Quote("a query's name "+badName)+` }`).Example("signins"),
 				service.NewStringField(fieldSearch).Description("The query in Oracle's Logging query language: the logs to search, as `\"compartment/log group/log\"`, then conditions. "+
 					"`_Audit` stands for the audit events of a compartment, `_Audit_Include_Subcompartment` for those of all that lies below it, too. "+
 					"It must give whole records: counting is for rules.").
-					LintRule(`root = if !this.re_match(`+strconv.Quote(beginPattern)+`) { `+strconv.Quote(badBegin)+` } `+
-						`else if this.re_replace_all(`+strconv.Quote(quotedPattern)+`, "").re_match(`+strconv.Quote(narrowPattern)+`) { `+strconv.Quote(badNarrow)+` }`).
+					LintRule(`root = if !this.re_match(`+strconv.Quote(beginPattern)+`) { `+strconv.Quote("a query "+badBegin)+` } `+
+						`else if this.re_replace_all(`+strconv.Quote(quotedPattern)+`, "").re_match(`+strconv.Quote(narrowPattern)+`) { `+strconv.Quote("a query "+badNarrow)+` }`).
 					Example(`search "ocid1.tenancy.oc1..aaaa/_Audit_Include_Subcompartment" | where data.response.status = '401'`),
 				service.NewStringListField(fieldRegions).Description("Regions to search: names, or `subscribed` for all that the tenancy is subscribed to. "+
 					"Audit events are in every region; a log group is in one.").
