@@ -16,9 +16,6 @@ import (
 	"benthos-oci/rules"
 )
 
-// packs are the rule packs in the binary.
-var packs = []string{"oci"}
-
 // lintCommand replaces Benthos's own, with the same flags and exit codes.
 func lintCommand() *cli.Command {
 	return &cli.Command{
@@ -76,7 +73,7 @@ func LintOptions() lint.Options { return lint.Options{Schema: Schema(), Known: s
 // shippedRules gives the rules of all packs; a test holds them free of mistakes.
 func shippedRules() []*rule.Rule {
 	var all []*rule.Rule
-	for _, pack := range packs {
+	for _, pack := range rule.Packs(rules.FS) {
 		found, _ := rule.Pack(rules.FS, pack)
 		all = append(all, found...)
 	}
@@ -126,15 +123,7 @@ func printJSON(w io.Writer, v any) error {
 }
 
 func importEnvironment(globs []string) error {
-	paths, err := globbed(globs)
-	if err != nil {
-		return err
-	}
-	for _, path := range paths {
-		data, err := os.ReadFile(path)
-		if err != nil {
-			return fmt.Errorf("reading environment variables: %w", err)
-		}
+	return eachFile(globs, "environment variables", func(path string, data []byte) error {
 		variables, err := service.ParseEnvFile(data)
 		if err != nil {
 			return fmt.Errorf("reading environment variables of %s: %w", path, err)
@@ -144,11 +133,21 @@ func importEnvironment(globs []string) error {
 				return fmt.Errorf("setting the environment variable %s: %w", name, err)
 			}
 		}
-	}
-	return nil
+		return nil
+	})
 }
 
 func importTemplates(globs []string) error {
+	return eachFile(globs, "a template", func(path string, data []byte) error {
+		if err := service.GlobalEnvironment().RegisterTemplateYAML(string(data)); err != nil {
+			return fmt.Errorf("reading the template %s: %w", path, err)
+		}
+		return nil
+	})
+}
+
+// eachFile reads the files that globs name; what says what they hold.
+func eachFile(globs []string, what string, f func(path string, data []byte) error) error {
 	paths, err := globbed(globs)
 	if err != nil {
 		return err
@@ -156,10 +155,10 @@ func importTemplates(globs []string) error {
 	for _, path := range paths {
 		data, err := os.ReadFile(path)
 		if err != nil {
-			return fmt.Errorf("reading a template: %w", err)
+			return fmt.Errorf("reading %s: %w", what, err)
 		}
-		if err := service.GlobalEnvironment().RegisterTemplateYAML(string(data)); err != nil {
-			return fmt.Errorf("reading the template %s: %w", path, err)
+		if err := f(path, data); err != nil {
+			return err
 		}
 	}
 	return nil
