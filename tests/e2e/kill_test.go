@@ -42,7 +42,7 @@ func (p *program) kill() { _ = p.cmd.Process.Kill() }
 // TestKillsLoseNothingAndChangeNoIncident kills the program again and again while it collects into Kafka.
 func TestKillsLoseNothingAndChangeNoIncident(t *testing.T) {
 	kills := size(t, "E2E_KILLS", 5)
-	w := newWorld(t, func(c *ocisim.Config) { c.Events = size(t, "E2E_EVENTS", 5000) })
+	w := newWorld(t, func(c *ocisim.Config) { c.Events = size(t, "E2E_EVENTS", 3000) })
 	quiet := settledSet(t, collectAll(t, w, func(p *pipeline) { busy(t, p.correlate) }))
 	checkBusy(t, quiet)
 	callsOfOneRun := int(w.calls.Load())

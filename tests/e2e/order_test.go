@@ -97,7 +97,7 @@ func feed(t *testing.T, events []timed, batch, threads int) map[string]settled {
 
 // TestOrderThreadsAndBatchesChangeNoIncident feeds the same day shuffled, in 8 threads, in small and large batches.
 func TestOrderThreadsAndBatchesChangeNoIncident(t *testing.T) {
-	w := newWorld(t, func(c *ocisim.Config) { c.Events = size(t, "E2E_EVENTS", 5000) })
+	w := newWorld(t, func(c *ocisim.Config) { c.Events = size(t, "E2E_EVENTS", 3000) })
 	got := collectAll(t, w, func(p *pipeline) {
 		p.inputs = p.inputs[:1]
 		busy(t, p.correlate)
