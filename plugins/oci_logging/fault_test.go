@@ -100,66 +100,6 @@ func TestMalformedRowsLeaveFlaggedAndTheirPageWhole(t *testing.T) {
 	}
 }
 
-func TestOneFailingQueryStopsNoOther(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		c, yaml := span()
-		r := newRig(t, c, strings.Replace(yaml, "end:", "end: \"\"\n#", 1))
-		bad := r.sim.Truth().Events[0].Compartment
-		denial := ocisim.Denial{Permission: ocisim.ReadLogContent, Compartment: bad}
-		r.sim.Deny(denial)
-		here, there := 0, 0
-		for _, e := range r.sim.Truth().Events {
-			if e.Compartment == bad {
-				here++
-				continue
-			}
-			there++
-		}
-		broken := queryYAML("broken", auditOf(r.root())+" | where type like 'x'", "        regions: [ eu-frankfurt-1 ]\n")
-		p, got := r.start(r.perCompartment()+broken), newInbox()
-		r.drain(p, got, func() bool { return got.count() == there })
-		time.Sleep(2 * time.Hour)
-		if n := r.log.count("Allow group SiemReaders to read log-content in tenancy"); n != 2 {
-			t.Errorf("got %d lines about the permission after two hours, want one a region:\n%s", n, r.log)
-		}
-		if n := r.log.count(`does not accept the query \"broken\"`); n != 1 {
-			t.Errorf("got %d lines about the query that is wrong, want 1:\n%s", n, r.log)
-		}
-		if n := r.log.count("First sweep done"); n != 1 {
-			t.Errorf("got %d lines about the first sweep, want 1:\n%s", n, r.log)
-		}
-		r.sim.Allow(denial)
-		r.drain(p, got, func() bool { return got.count() == here+there })
-		synctest.Wait()
-		if n := r.log.count("works again"); n == 0 {
-			t.Errorf("got no line after the query could be made:\n%s", r.log)
-		}
-		r.stop(p)
-		r.wantAll(got, 0)
-	})
-}
-
-func TestBoundedRunEndsWithoutWhatIsHopeless(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		c, yaml := span()
-		r := newRig(t, c, yaml)
-		denial := ocisim.Denial{Permission: ocisim.ReadAuditEvents, Compartment: r.sim.Truth().Events[0].Compartment}
-		r.sim.Deny(denial)
-		broken := queryYAML("broken", auditOf(r.root())+" | where", "")
-		p, got := r.start(r.perCompartment()+broken), newInbox()
-		r.drain(p, got, nil)
-		r.stop(p)
-		if n := r.log.count("has ended without 4 of 10 partitions"); n != 1 {
-			t.Errorf("got %d lines about what is missing, want 1:\n%s", n, r.log)
-		}
-		r.sim.Allow(denial)
-		p = r.start(r.perCompartment())
-		r.drain(p, got, nil)
-		r.stop(p)
-		r.wantAll(got, 0)
-	})
-}
-
 func TestInputIsNotConnectedWhileNothingCanBeRead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, _ := span()
@@ -271,81 +211,6 @@ func TestLargeRecordsLeaveFlagged(t *testing.T) {
 	})
 }
 
-func TestCacheErrorFailsConnectAndNeverResets(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		c, yaml := span()
-		r := newRig(t, c, yaml)
-		r.disk.down(true)
-		p := r.start(r.whole())
-		err := p.Connect(t.Context())
-		if err == nil || !strings.Contains(err.Error(), "the cache is down") {
-			t.Errorf("got %v, want Connect to fail", err)
-		}
-		if n := r.sim.Count("", 0); n != 0 {
-			t.Errorf("%d requests were made without a position, want none", n)
-		}
-		r.disk.down(false)
-		got := newInbox()
-		r.drain(p, got, nil)
-		r.stop(p)
-		r.wantAll(got, 0)
-		// What cannot be read is not taken for what is not there.
-		for key := range r.disk.items {
-			r.disk.items[key] = "{"
-		}
-		p = r.start(r.whole())
-		err = p.Connect(t.Context())
-		if err == nil || !strings.Contains(err.Error(), "damaged") {
-			t.Errorf("got %v, want a damaged position to be refused", err)
-		}
-		r.stop(p)
-	})
-}
-
-func TestPositionThatCannotBeSavedLosesNothing(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		c, yaml := span()
-		r := newRig(t, c, yaml)
-		p, got := r.start(r.perCompartment()), newInbox()
-		r.drain(p, got, func() bool { return got.took >= 3 })
-		r.disk.down(true)
-		go func() {
-			time.Sleep(10 * time.Minute)
-			r.disk.down(false)
-		}()
-		r.drain(p, got, nil)
-		r.stop(p)
-		r.wantAll(got, 0)
-		if n := r.log.count("saving the position"); n != 1 {
-			t.Errorf("got %d lines about the cache, want 1:\n%s", n, r.log)
-		}
-	})
-}
-
-func TestTwoInputsOnOnePositionAreRefused(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		c, yaml := span()
-		r := newRig(t, c, yaml)
-		one := r.start(r.whole())
-		other := r.startIn(one.res, one.disk, r.whole())
-		r.connect(t.Context(), one)
-		err := other.Connect(t.Context())
-		if err == nil || !strings.Contains(err.Error(), "set checkpoint_key on one of them") {
-			t.Errorf("got %v, want the second input to be refused", err)
-		}
-		third := r.startIn(one.res, one.disk, r.whole()+"checkpoint_key: other\n")
-		if err := third.Connect(t.Context()); err != nil {
-			t.Errorf("with a key of its own: %v", err)
-		}
-		r.stop(third)
-		r.stop(one)
-		if err := other.Connect(t.Context()); err != nil {
-			t.Errorf("after the first was closed: %v", err)
-		}
-		r.stop(other)
-	})
-}
-
 func TestTwoTenanciesShareNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, yaml := span()
@@ -390,26 +255,6 @@ func TestTwoTenanciesShareNothing(t *testing.T) {
 		for _, e := range r.sim.Truth().Events {
 			if e.Tenancy != other.OCID && got.ids[e.ID] != 1 {
 				t.Fatalf("record %s of the healthy tenancy left %d times, want once", e.ID, got.ids[e.ID])
-			}
-		}
-	})
-}
-
-func TestNamedRegionsNeedNoList(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		c, yaml := span()
-		r := newRig(t, c, yaml)
-		r.sim.Deny(ocisim.Denial{Permission: ocisim.InspectTenancies})
-		p, got := r.start("queries:\n"+queryYAML("whole", treeOf(r.root()), "        regions: [ us-ashburn-1, IAD ]\n")), newInbox()
-		r.drain(p, got, nil)
-		r.stop(p)
-		for _, e := range r.sim.Truth().Events {
-			want := 0
-			if e.Region == "us-ashburn-1" {
-				want = 1
-			}
-			if got.ids[e.ID] != want {
-				t.Fatalf("a record of %s left %d times, want %d", e.Region, got.ids[e.ID], want)
 			}
 		}
 	})
