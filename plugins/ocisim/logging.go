@@ -113,14 +113,14 @@ func (q *request) searched(streams []logStream) ([]place, *apiError) {
 		if where == nil || where.created.After(q.now) || s.log != "" || s.group != "" && s.group != auditGroup && s.group != auditTreeGroup {
 			return nil, notFound()
 		}
-		for _, permission := range []string{ReadLogContent, ReadAuditEvents} {
-			if q.sim.denied(q.tenancy.id, permission, where.id, q.region) {
+		for _, c := range q.tenancy.compartments {
+			if c != where && (s.group != auditTreeGroup || !q.tenancy.below(c, where)) {
+				continue
+			}
+			if q.sim.denied(q.tenancy.id, ReadLogContent, c.id, q.region) || q.sim.denied(q.tenancy.id, ReadAuditEvents, c.id, q.region) {
 				return nil, notFound()
 			}
-		}
-		for _, c := range q.tenancy.compartments {
-			at := place{q.region, c.number}
-			if (c == where || s.group == auditTreeGroup && q.tenancy.below(c, where)) && !slices.Contains(places, at) {
+			if at := (place{q.region, c.number}); !slices.Contains(places, at) {
 				places = append(places, at)
 			}
 		}

@@ -343,19 +343,24 @@ func TestSearchNeedsBothPermissions(t *testing.T) {
 		s := newSim(t, nil)
 		c := newClient(t, s, 0)
 		who := s.Tenancies()[0]
-		denial := Denial{Permission: permission, Compartment: who.OCID}
+		denial := Denial{Permission: permission, Compartment: who.Compartments[2].OCID}
 		s.Deny(denial)
-		ask := func(compartment string) int {
-			return c.search(t, who.Home, within(day, now, `search "`+compartment+`/_Audit"`), "").status
+		ask := func(stream string) int {
+			return c.search(t, who.Home, within(day, now, `search "`+stream+`"`), "").status
 		}
-		if got := ask(who.OCID); got != http.StatusNotFound {
+		if got := ask(who.Compartments[2].OCID + "/_Audit"); got != http.StatusNotFound {
 			t.Errorf("without %s: got %d, want 404", permission, got)
 		}
-		if got := ask(who.Compartments[1].OCID); got != http.StatusOK {
-			t.Errorf("in another compartment: got %d, want 200", got)
+		if got := ask(who.OCID + "/_Audit_Include_Subcompartment"); got != http.StatusNotFound {
+			t.Errorf("without %s somewhere in the tree: got %d, want 404", permission, got)
+		}
+		for _, other := range []string{who.OCID, who.Compartments[1].OCID} {
+			if got := ask(other + "/_Audit"); got != http.StatusOK {
+				t.Errorf("in another compartment: got %d, want 200", got)
+			}
 		}
 		s.Allow(denial)
-		if got := ask(who.OCID); got != http.StatusOK {
+		if got := ask(who.Compartments[2].OCID + "/_Audit"); got != http.StatusOK {
 			t.Errorf("with the permission again: got %d, want 200", got)
 		}
 	}
