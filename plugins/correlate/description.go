@@ -33,6 +33,19 @@ are kept under the label, so a changed label begins with empty state. With ` + "
 caches rows are written one by one, in an order that a crash cannot harm. Without ` + "`state_cache`" + ` state lives in memory, and a
 warning says so.
 
+## Changes of rules
+
+Rule files, overrides and lists are read again when they change, at most every three seconds and while messages come. All
+rules change at once; a rule that means the same keeps its windows, one that means something else begins anew. Where a
+file has a mistake, all rules stay as they were, an error in the log says why, and ` + "`correlate_rules_failing`" + ` is 1.
+
+## Floods
+
+` + "`flood_guard`" + ` bounds the messages of incidents in a span of event time, for each tenancy apart. What it holds back is counted in
+` + "`correlate_flood_held_total`" + `, and an incident of the rule ` + "`correlate-flood`" + ` says which rule fires too often and how many of its
+messages are missing: with the first, the second, the fourth and so on. The incidents exist nevertheless, and have the
+same ids when the events are read again. The guard counts in memory, and anew after a restart.
+
 ## Time
 
 Windows and order follow the time of the events, not that of their arrival. Rules that wait for something not to

@@ -23,8 +23,9 @@ type ruleSet struct {
 var errNoRules = errors.New("no rules: name packs, rule_files or rules")
 
 // load reads all rules, overrides and lists. What is wrong comes all at once, a line for each mistake.
-func load(c config, res *service.Resources) (ruleSet, error) {
-	var set ruleSet
+// have are the lists where they have been read; else they are read as well.
+func load(c config, res *service.Resources, have *lists) (ruleSet, error) {
+	set := ruleSet{lists: have}
 	var problems rule.Problems
 	var errs []error
 	add := func(found []*rule.Rule, p rule.Problems) {
@@ -54,7 +55,12 @@ func load(c config, res *service.Resources) (ruleSet, error) {
 		problems = append(problems, p...)
 	}
 	problems = once(append(problems, missingLists(set.rules, c.lists)...))
-	if set.lists, err = newLists(c.lists, res); err != nil {
+	err = nil
+	if have == nil {
+		have, err = newLists(c.lists, res)
+		set.lists = have
+	}
+	if err != nil {
 		errs = append(errs, err)
 	} else {
 		problems = append(problems, match.CheckTables(set.rules, set.lists.current())...)

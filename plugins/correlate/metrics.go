@@ -12,9 +12,9 @@ type metrics struct {
 	log *service.Logger
 
 	events, candidates, matched, late, failed, stateErrors, quarantined *service.MetricCounter
-	nullKeys, evicted, lost, incidents                                  *service.MetricCounter
+	nullKeys, evicted, lost, incidents, flooded                         *service.MetricCounter
 
-	stateFailing, records, bytes *service.MetricGauge
+	stateFailing, rulesFailing, records, bytes *service.MetricGauge
 }
 
 var _ engine.Metrics = (*metrics)(nil)
@@ -34,7 +34,9 @@ func newMetrics(res *service.Resources) *metrics {
 		evicted:      m.NewCounter("correlate_evicted_total", "rule"),             // records that left memory
 		lost:         m.NewCounter("correlate_lost_total", "rule"),                // records that left memory with no state_cache to hold them
 		incidents:    m.NewCounter("correlate_incidents_total", "rule", "action"), // messages of incidents
+		flooded:      m.NewCounter("correlate_flood_held_total", "rule"),          // messages of incidents that `flood_guard` held back
 		stateFailing: m.NewGauge("correlate_state_failing"),                       // 1 while the stream waits for its state, else 0
+		rulesFailing: m.NewGauge("correlate_rules_failing"),                       // 1 while changed rule files have mistakes and the rules before them count, else 0
 		records:      m.NewGauge("correlate_records"),                             // records in memory
 		bytes:        m.NewGauge("correlate_memory_bytes"),                        // memory that records take
 	}

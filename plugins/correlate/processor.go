@@ -17,6 +17,7 @@ import (
 	"benthos-oci/plugins/internal/match"
 	"benthos-oci/plugins/internal/normalize"
 	"benthos-oci/plugins/internal/progress"
+	"benthos-oci/plugins/internal/rule"
 	"benthos-oci/plugins/internal/watermark"
 )
 
@@ -26,6 +27,7 @@ type correlator interface {
 	Observe(ctx context.Context, events []*event.Event) ([]engine.Outcome, error)
 	Advance(ctx context.Context, tick watermark.Tick) ([]*incident.Incident, error)
 	SetLists(lists map[string]match.List)
+	Reload(rules []*rule.Rule) error
 	Stats() engine.Stats
 }
 
@@ -46,6 +48,10 @@ type processor struct {
 	mapper     *mapper
 	candidates *candidates
 	lists      *lists
+	config     config
+	res        *service.Resources
+	watch      *ruleWatch
+	flood      *flood // nil where there are no bounds
 	forward    forward
 	tracker    *watermark.Tracker
 	timed      []string // ids of rules that need a clock
@@ -61,12 +67,18 @@ type processor struct {
 }
 
 func newProcessor(c config, res *service.Resources) (*processor, error) {
-	set, err := load(c, res)
+	// Before the files are read: a change meanwhile is seen later.
+	watch := newRuleWatch(c, res)
+	set, err := load(c, res, nil)
 	if err != nil {
 		return nil, err
 	}
 	p := &processor{
 		lists:   set.lists,
+		config:  c,
+		res:     res,
+		watch:   watch,
+		flood:   newFlood(c.floodPerRule, c.floodTotal, c.floodWindow),
 		forward: c.forward,
 		tracker: progress.Of(res),
 		timed:   set.timed,
@@ -134,8 +146,10 @@ func (p *processor) open(ctx context.Context, c config, set ruleSet, prefix stri
 // ProcessBatch takes events and ticks, and gives incidents and whatever is forwarded.
 // What changed by the batch is saved when it returns.
 func (p *processor) ProcessBatch(ctx context.Context, batch service.MessageBatch) ([]service.MessageBatch, error) {
-	p.started.Do(p.start)
-	if changed, ok := p.lists.refresh(time.Now()); ok {
+	now := time.Now()
+	p.started.Do(func() { p.warnOfClock(p.timed) })
+	p.watch.refresh(now, p.reload)
+	if changed, ok := p.lists.refresh(now); ok {
 		p.engine.SetLists(changed)
 		p.candidates.reset()
 	}
@@ -169,14 +183,6 @@ func (p *processor) ProcessBatch(ctx context.Context, batch service.MessageBatch
 		return nil, nil
 	}
 	return []service.MessageBatch{out}, nil
-}
-
-// start says once what is odd about the stream.
-func (p *processor) start() {
-	if len(p.timed) > 0 && !p.tracker.Clocked() {
-		p.log.Warnf("Rules that wait for time to pass never fire without a clock, and %d do, the first is %s: "+
-			"put correlate_source: {} beside the oci inputs, or other inputs under its `inputs`", len(p.timed), p.timed[0])
-	}
 }
 
 type messageKind uint8
@@ -366,7 +372,7 @@ func (p *processor) add(out service.MessageBatch, from *service.Message, inciden
 	if !p.forward.incidents {
 		return out
 	}
-	for _, inc := range incidents {
+	for _, inc := range p.flood.pass(incidents, func(rule string) { p.metrics.flooded.Incr(1, rule) }) {
 		out = append(out, messageOf(inc, from))
 	}
 	return out

@@ -74,6 +74,7 @@ func (f *fake) Advance(_ context.Context, tick watermark.Tick) ([]*incident.Inci
 }
 
 func (f *fake) SetLists(lists map[string]match.List) { f.lists = lists }
+func (f *fake) Reload([]*rule.Rule) error            { return nil }
 func (f *fake) Stats() engine.Stats                  { return engine.Stats{} }
 
 func found(id, tenancy string) *incident.Incident {
@@ -91,7 +92,7 @@ func newFake(t *testing.T, f *fake, forwarded ...string) *processor {
 		t.Fatal(err)
 	}
 	p := &processor{
-		engine: f, mapper: newMapper(defaultMapping, nil), lists: lists, life: &lifetime{}, tracker: watermark.New(),
+		engine: f, mapper: newMapper(defaultMapping, nil), lists: lists, life: &lifetime{}, watch: &ruleWatch{}, tracker: watermark.New(),
 		metrics: newMetrics(res), log: res.Logger(), release: func() {},
 		forward: forward{
 			incidents: slices.Contains(forwarded, forwardIncidents),

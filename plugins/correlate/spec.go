@@ -42,6 +42,10 @@ const (
 	fieldMaxMemory     = "max_memory"
 	fieldIncidentsFrom = "incidents_from"
 	fieldUpdateEvery   = "update_every"
+	fieldFloodGuard    = "flood_guard"
+	fieldFloodPerRule  = "per_rule"
+	fieldFloodTotal    = "total"
+	fieldFloodWindow   = "window"
 )
 
 // Values of forward and emit.
@@ -69,7 +73,8 @@ func spec() *service.ConfigSpec {
 				LintRule(lintWith(methodLintPacks)),
 			service.NewStringListField(fieldRuleFiles).
 				Description("Rule files, by path or glob; `**` stands for any folders. Tests (`*_test.yaml`) are left out. "+
-					"A glob that finds nothing is an error.").
+					"A glob that finds nothing is an error. Files are read again when they change; rules that mean the same keep their windows, "+
+					"and one mistake keeps all rules as they were.").
 				Default([]any{}).
 				Example([]any{"./rules/**/*.yaml"}),
 			service.NewAnyListField(fieldRules).
@@ -82,7 +87,7 @@ func spec() *service.ConfigSpec {
 				}}).
 				LintRule(lintWith(methodLintRules)),
 			service.NewStringListField(fieldOverrides).
-				Description("Override files: changes of rules by id or glob, merged in the order given.").
+				Description("Override files: changes of rules by id or glob, merged in the order given. They are read again when they change.").
 				Default([]any{}).
 				Example([]any{"./overrides.yaml"}),
 			service.NewStringMapField(fieldLists).
@@ -145,6 +150,24 @@ func spec() *service.ConfigSpec {
 				Default("5m").
 				Example("1h").
 				Advanced(),
+			service.NewObjectField(fieldFloodGuard,
+				service.NewIntField(fieldFloodPerRule).
+					Description("The most messages of one rule's incidents in the window; 0 is no bound.").
+					Default(0).
+					Example(500).
+					LintRule(lintNotNegative),
+				service.NewIntField(fieldFloodTotal).
+					Description("The most messages of all incidents in the window; 0 is no bound.").
+					Default(0).
+					Example(2000).
+					LintRule(lintNotNegative),
+				service.NewDurationField(fieldFloodWindow).
+					Description("The span of event time that is counted.").
+					Default("1h").
+					Example("10m"),
+			).Description("Bounds the messages of incidents that leave, for each tenancy apart. The incidents exist nevertheless: what is held "+
+				"back is counted by rule, and reported by an incident of the rule `correlate-flood`, which has the labels of the rule that fires too often.").
+				Advanced(),
 		).
 		LintRule(`root = if (this.packs | []).length() + (this.rule_files | []).length() + (this.rules | []).length() == 0 {
   [ "no rules: name a pack, rule files, or rules" ]
@@ -191,6 +214,9 @@ func init() {
 	})
 }
 
+// lintNotNegative refuses numbers below zero.
+const lintNotNegative = `root = if this < 0 { [ "a bound is not below zero; 0 is none" ] }`
+
 type config struct {
 	packs     []string
 	ruleFiles []string
@@ -212,6 +238,9 @@ type config struct {
 	maxMemory     int64
 	incidentsFrom event.Time
 	updateEvery   time.Duration
+
+	floodPerRule, floodTotal int64
+	floodWindow              time.Duration
 }
 
 // forward says what leaves beside messages with errors.
@@ -253,6 +282,7 @@ func configFromParsed(conf *service.ParsedConfig) (config, error) {
 	note(fieldEmit, readChoice(conf, fieldEmit, map[string]*bool{
 		emitCreate: &c.emit.Create, emitUpdate: &c.emit.Update, emitClose: &c.emit.Close,
 	}))
+	note(fieldFloodGuard, c.readFlood(conf.Namespace(fieldFloodGuard)))
 	text, err := conf.FieldString(fieldMaxMemory)
 	note(fieldMaxMemory, err)
 	if err == nil {
@@ -267,6 +297,23 @@ func configFromParsed(conf *service.ParsedConfig) (config, error) {
 	}
 	slices.SortStableFunc(errs, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
 	return c, errors.Join(errs...)
+}
+
+func (c *config) readFlood(conf *service.ParsedConfig) error {
+	for field, into := range map[string]*int64{fieldFloodPerRule: &c.floodPerRule, fieldFloodTotal: &c.floodTotal} {
+		n, err := conf.FieldInt(field)
+		if err != nil {
+			return err
+		}
+		if *into = int64(n); n < 0 {
+			return fmt.Errorf("%s is %d: %w", field, n, errFlood)
+		}
+	}
+	var err error
+	if c.floodWindow, err = conf.FieldDuration(fieldFloodWindow); err == nil && c.floodWindow < time.Second {
+		err = fmt.Errorf("%s is %s: a span is a second or more", fieldFloodWindow, c.floodWindow)
+	}
+	return err
 }
 
 func (c *config) readMapping(conf *service.ParsedConfig) (err error) {

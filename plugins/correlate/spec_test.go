@@ -97,6 +97,7 @@ func TestFieldsAreLinted(t *testing.T) {
 		"a time that is none": {`{ packs: [ oci ], incidents_from: yesterday }`, `"yesterday": a time is a date`},
 		"no rules":            {`{ forward: [ incidents ] }`, "no rules: name a pack, rule files, or rules"},
 		"an unknown field":    {`{ packs: [ oci ], window: 1h }`, "field window not recognised"},
+		"a bound below zero":  {`{ packs: [ oci ], flood_guard: { total: -1 } }`, "below zero"},
 		"a bad mapping":       {`{ packs: [ oci ], event_mapping: "root = " }`, "expected"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -121,7 +122,7 @@ func load1(t *testing.T, yaml string) (ruleSet, error) {
 	if err != nil {
 		return ruleSet{}, err
 	}
-	return load(c, service.MockResources())
+	return load(c, service.MockResources(), nil)
 }
 
 func write(t *testing.T, dir, name, content string) string {
