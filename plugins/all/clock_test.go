@@ -46,7 +46,7 @@ func TestLintWarnsOfConfigsWhoseRulesNeedMoreTime(t *testing.T) {
 		{
 			"a rule that waits, without a clock",
 			"input: {stdin: {}}\npipeline:\n  processors:\n    - correlate:\n        rules:\n" + absence,
-			[]string{"c.yaml:4:1: warning: absent wait for time to pass, and nothing keeps time: add `correlate_source: {}` beside the inputs"},
+			[]string{"c.yaml:4:1: warning: absent cannot fire: nothing keeps time, so add `correlate_source: {}` beside the inputs"},
 		},
 		{
 			"with a clock around the input",
@@ -59,7 +59,7 @@ func TestLintWarnsOfConfigsWhoseRulesNeedMoreTime(t *testing.T) {
 		{
 			"a pack with a rule that waits",
 			"input: {stdin: {}}\npipeline:\n  processors:\n    - correlate: {packs: [oci]}\n",
-			[]string{"c.yaml:4:1: warning: oci-audit-retention-reduced wait for time to pass, and nothing keeps time: add `correlate_source: {}` beside the inputs"},
+			[]string{"c.yaml:4:1: warning: oci-audit-retention-reduced cannot fire: nothing keeps time, so add `correlate_source: {}` beside the inputs"},
 		},
 		{
 			"a file of resources has no input",

@@ -58,7 +58,7 @@ func (o Options) clock(path string, data []byte) []Finding {
 	}
 	for _, c := range correlates {
 		if waiting := c.waiting(path, data); len(inputs) > 0 && !hasClock && len(waiting) > 0 {
-			warn(c.line, "%s wait for time to pass, and nothing keeps time: add `correlate_source: {}` beside the inputs", strings.Join(waiting, ", "))
+			warn(c.line, "%s cannot fire: nothing keeps time, so add `correlate_source: {}` beside the inputs", strings.Join(waiting, ", "))
 		}
 		lateness, ok := span(c.conf, "lateness", defaultLateness)
 		for _, in := range inputs {

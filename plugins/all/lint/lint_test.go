@@ -72,6 +72,14 @@ func TestFilesAreCheckedByWhatTheyAre(t *testing.T) {
 		{"an override of a rule that is not there", map[string]string{"overrides.yaml": "rules: {demo: {severity: high}}\n"}, []string{
 			`overrides.yaml:1:9: unknown rule "demo"`,
 		}},
+		{"an override of a rule that is not there, beside another mistake", map[string]string{
+			"demo.yaml":      demo,
+			"overrides.yaml": "rules:\n  demoo: {severity: high}\n  demo: {sverity: low, window: 5}\n",
+		}, []string{
+			`overrides.yaml:2:3: unknown rule "demoo": did you mean "demo"?`,
+			`overrides.yaml:3:10: unknown key "sverity" in an override: did you mean "severity"?`,
+			`overrides.yaml:3:32: window: duration "5": a duration is numbers with units, as in 90s, 10m, 1h30m, 30d: units are ms, s, m, h, d and w`,
+		}},
 		{"a mistake in a rule test", map[string]string{"demo_test.yaml": "rule: demo\ncases: []\n"}, []string{
 			"demo_test.yaml:2:8: `cases` is empty: a test without a case tests nothing",
 		}},

@@ -37,11 +37,8 @@ func placed(path, text string) Finding {
 // overrides reads an overrides file and tries it on the rules that are known.
 func (o Options) overrides(path string, data []byte) []Finding {
 	overrides, problems := rule.ParseOverrides(path, data)
-	if problems.Err() == nil {
-		_, more := rule.Apply(o.Known, overrides)
-		problems = append(problems, more...)
-	}
-	return ofProblems(problems)
+	_, more := rule.Apply(o.Known, overrides)
+	return ofProblems(append(problems, more...))
 }
 
 func list(path string, data []byte) []Finding {
