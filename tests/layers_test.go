@@ -107,7 +107,7 @@ var layers = []layer{
 		why: "rules are explained by what runs them",
 	},
 	{
-		name: "Sigma", packages: []string{"plugins/internal/sigma"},
+		name: "rules of other products", packages: []string{"plugins/internal/foreign"},
 		own:     []string{"plugins/internal/rule", "plugins/internal/expr", "plugins/internal/event"},
 		modules: []string{"gopkg.in/yaml.v3"}, never: pure,
 		why: "it turns files of others into rules",

@@ -1,6 +1,7 @@
 package all
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -8,13 +9,13 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"benthos-oci/plugins/internal/sigma"
+	"benthos-oci/plugins/internal/foreign"
 )
 
 func importCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "import",
-		Usage:     "Turn rules and correlations of Sigma into rules of ours, and say what was not carried over",
+		Usage:     "Turn rules of Sigma (YAML) and FortiSIEM (XML) into rules of ours, and say what was not carried over",
 		ArgsUsage: "FILE...",
 		Flags:     []cli.Flag{&cli.StringFlag{Name: "out", Usage: "the `FOLDER` to write to, a file for each rule; nothing there is overwritten (default: standard output)"}},
 		Action:    importRules,
@@ -23,15 +24,19 @@ func importCommand() *cli.Command {
 
 func importRules(c *cli.Context) error {
 	if c.NArg() == 0 {
-		return fmt.Errorf("name at least one file of Sigma's rules: %w", errUsage)
+		return fmt.Errorf("name at least one file of rules: %w", errUsage)
 	}
 	count := 0
 	for _, file := range c.Args().Slice() {
 		data, err := os.ReadFile(file)
 		if err != nil {
-			return fmt.Errorf("reading a rule of Sigma: %w", err)
+			return fmt.Errorf("reading rules: %w", err)
 		}
-		found, err := sigma.Import(file, data)
+		read := foreign.Sigma
+		if bytes.HasPrefix(bytes.TrimSpace(data), []byte("<")) {
+			read = foreign.FortiSIEM
+		}
+		found, err := read(file, data)
 		if err != nil {
 			return err
 		}
@@ -50,7 +55,7 @@ func importRules(c *cli.Context) error {
 	return nil
 }
 
-func writeImported(c *cli.Context, r sigma.Rule) (err error) {
+func writeImported(c *cli.Context, r foreign.Rule) (err error) {
 	if c.String("out") == "" {
 		_, err := c.App.Writer.Write(r.YAML)
 		return err

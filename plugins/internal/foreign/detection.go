@@ -1,4 +1,4 @@
-package sigma
+package foreign
 
 import (
 	"regexp"

@@ -1,14 +1,4 @@
-// Package sigma turns rules of Sigma into rules of ours, and says what it could not carry over.
-//
-// It stands beside the data's way, for people who bring rules along:
-//
-//	rules, err := sigma.Import("login_brute_force.yml", data)
-//	os.WriteFile(rules[0].ID+".yaml", rules[0].YAML, 0o644) // after reading rules[0].Notes
-//
-// It reads detection rules and correlations (event_count, value_count, value_sum, value_avg, value_percentile, value_median,
-// temporal and temporal_ordered with extended conditions, aliases, correlations of correlations), several documents to a file.
-// A field that the catalog does not know is read from the record, as raw.<field>.
-package sigma
+package foreign
 
 import (
 	"bytes"
@@ -16,13 +6,10 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 
 	"gopkg.in/yaml.v3"
-
-	"benthos-oci/plugins/internal/rule"
 )
 
 // maxFile is the largest file that is read; maxDocuments the most documents of one.
@@ -34,30 +21,22 @@ const (
 // ErrNotSigma says that a file holds no rule of Sigma.
 var ErrNotSigma = errors.New("a rule of Sigma has `detection` with `logsource`, or `correlation`")
 
-// Rule is one rule that came out.
-type Rule struct {
-	// ID is its id, and the name of the file that it belongs into.
-	ID string
-	// YAML is the rule as a file.
-	YAML []byte
-	// Notes say what was not carried over, and what must be looked at; one sentence each.
-	Notes []string
-}
-
 // document is one document of Sigma.
 type document struct {
+	draft
 	node *yaml.Node
-	id   string
 	// name is how correlations name it: its `name`, or its `id`.
 	name string
 	// uuid is its `id`.
-	uuid  string
-	notes []string
+	uuid string
 }
 
-// Import reads a file of Sigma's rules. Rules that correlations only build upon become parts of them,
+// Sigma reads a file of Sigma's rules: detections, and correlations (event_count, value_count, value_sum, value_avg,
+// value_percentile, value_median, temporal and temporal_ordered with extended conditions, aliases, correlations of
+// correlations), several documents to a file. A field that the catalog does not know is read from the record, as raw.<field>.
+// Rules that correlations only build upon become parts of them,
 // unless the correlation says `generate: true`.
-func Import(file string, data []byte) ([]Rule, error) {
+func Sigma(file string, data []byte) ([]Rule, error) {
 	documents, err := read(file, data)
 	if err != nil {
 		return nil, err
@@ -163,12 +142,6 @@ func find(documents []*document, name string) *document {
 
 func (d *document) get(name string) *yaml.Node { return get(d.node, name) }
 
-func (d *document) note(format string, args ...any) {
-	if note := fmt.Sprintf(format, args...); !slices.Contains(d.notes, note) {
-		d.notes = append(d.notes, note)
-	}
-}
-
 // carried are the keys of a document that have a counterpart; the others are noted.
 var carried = []string{
 	"title", "id", "name", "status", "description", "author", "date", "modified", "license", "references", "tags", "falsepositives", "level",
@@ -244,31 +217,4 @@ func (d *document) sources() []string {
 	}
 	d.note("the log source (%s) was not carried over: say in the detection which events it is about", strings.Join(parts, ", "))
 	return nil
-}
-
-// finish writes the rule and reads it again: what is wrong with it is noted.
-func (d *document) finish(out *mapping) (Rule, error) {
-	r := Rule{ID: d.id}
-	var body bytes.Buffer
-	encoder := yaml.NewEncoder(&body)
-	encoder.SetIndent(2)
-	if err := encoder.Encode(out.node()); err != nil {
-		return r, fmt.Errorf("writing the rule %s: %w", d.id, err)
-	}
-	_, problems := rule.Parse(d.id+".yaml", body.Bytes(), rule.Options{})
-	for _, p := range problems {
-		d.note("to be looked at: %s", p.Text)
-	}
-	r.Notes = d.notes
-	r.YAML = body.Bytes()
-	return r, nil
-}
-
-var notSlug = regexp.MustCompile(`[^a-z0-9]+`)
-
-// slug gives a text as an id.
-func slug(s string) string {
-	s = strings.Trim(notSlug.ReplaceAllString(strings.ToLower(s), "-"), "-")
-	const longest = 100
-	return strings.Trim(s[:min(len(s), longest)], "-")
 }

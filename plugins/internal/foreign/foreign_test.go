@@ -1,4 +1,4 @@
-package sigma
+package foreign
 
 import (
 	"errors"
@@ -14,8 +14,8 @@ import (
 
 // TestImportsAreWhatTheirFilesSay compares with testdata/*.txt; UPDATE=1 rewrites them.
 func TestImportsAreWhatTheirFilesSay(t *testing.T) {
-	files, err := filepath.Glob("testdata/*.yml")
-	if err != nil || len(files) == 0 {
+	files, err := filepath.Glob("testdata/*.[yx]ml")
+	if err != nil || len(files) < 2 {
 		t.Fatalf("nothing to import: %v", err)
 	}
 	for _, file := range files {
@@ -24,7 +24,11 @@ func TestImportsAreWhatTheirFilesSay(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			rules, err := Import(filepath.Base(file), data)
+			read := Sigma
+			if filepath.Ext(file) == ".xml" {
+				read = FortiSIEM
+			}
+			rules, err := read(filepath.Base(file), data)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -38,7 +42,7 @@ func TestImportsAreWhatTheirFilesSay(t *testing.T) {
 					t.Errorf("%s cannot be read:\n%s", r.ID, problems)
 				}
 			}
-			golden := strings.TrimSuffix(file, ".yml") + ".txt"
+			golden := strings.TrimSuffix(file, filepath.Ext(file)) + ".txt"
 			if os.Getenv("UPDATE") != "" {
 				if err := os.WriteFile(golden, []byte(b.String()), 0o600); err != nil {
 					t.Fatal(err)
@@ -56,7 +60,7 @@ func TestImportsAreWhatTheirFilesSay(t *testing.T) {
 	}
 }
 
-func TestImportRefusesWhatItCannotCarryOver(t *testing.T) {
+func TestSigmaRefusesWhatItCannotCarryOver(t *testing.T) {
 	const base = "title: A\nname: a\nlogsource: {product: oci}\ndetection: {s: {eventName: CreateUser}, condition: s}\n---\ntitle: C\ncorrelation: "
 	for text, want := range map[string]error{
 		"":                      ErrNotSigma,
@@ -70,13 +74,33 @@ func TestImportRefusesWhatItCannotCarryOver(t *testing.T) {
 		base + "{type: event_count, rules: [a], timespan: 5m, condition: {about: 1}}":              ErrNotSigma,
 		base + "{type: event_count, rules: [a], timespan: 5m, condition: {gte: 1}, group-by: [_]}": nil,
 	} {
-		if _, err := Import("x.yml", []byte(text)); !errors.Is(err, want) {
+		if _, err := Sigma("x.yml", []byte(text)); !errors.Is(err, want) {
 			t.Errorf("%s\ngot  %v\nwant %v", text, err, want)
 		}
 	}
 }
 
-func FuzzImport(f *testing.F) {
+func TestFortiSIEMRefusesWhatIsNoRule(t *testing.T) {
+	for _, text := range []string{"", "<Rules/>", "<Rules><Rule></Rule></Rules>", "<Rule", "title: x"} {
+		if rules, err := FortiSIEM("x.xml", []byte(text)); err == nil {
+			t.Errorf("%q: got %d rules, want an error", text, len(rules))
+		}
+	}
+}
+
+func FuzzFortiSIEM(f *testing.F) {
+	f.Add(`eventType IN ("a", Group@b) AND (x NOT BETWEEN (1, 2) OR y IS NULL)`, "COUNT(*) >= 5 AND AVG(x) > 2", "A.x = B.y")
+	f.Fuzz(func(t *testing.T, filter, having, global string) {
+		r := fortiRule{xmlRule: xmlRule{Pattern: xmlPattern{Global: global, Parts: []xmlSubPattern{{Name: "A", Filter: filter, Having: having}, {Name: "B", Filter: filter}}}}}
+		r.id = "x"
+		out, err := r.carry()
+		if err == nil && len(out.YAML) == 0 {
+			t.Error("got an empty rule")
+		}
+	})
+}
+
+func FuzzSigma(f *testing.F) {
 	files, err := filepath.Glob("testdata/*.yml")
 	if err != nil || len(files) == 0 {
 		f.Fatalf("nothing to begin with: %v", err)
@@ -89,7 +113,7 @@ func FuzzImport(f *testing.F) {
 		f.Add(data)
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		rules, err := Import("x.yml", data)
+		rules, err := Sigma("x.yml", data)
 		if err != nil {
 			return
 		}

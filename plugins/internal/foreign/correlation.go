@@ -1,4 +1,4 @@
-package sigma
+package foreign
 
 import (
 	"errors"
@@ -179,7 +179,7 @@ func (d *document) temporal(out *mapping, c *yaml.Node, kind string, parts []*do
 	names := map[string]string{}
 	var order []string
 	for _, part := range asked(get(c, "condition"), parts, d) {
-		name := d.patternName(part.name, order)
+		name := patternName(part.name, order)
 		names[part.name], names[part.uuid] = name, name
 		order = append(order, name)
 		p := &mapping{}
@@ -219,7 +219,7 @@ func asked(condition *yaml.Node, parts []*document, d *document) []*document {
 }
 
 // patternName gives a name that a pattern can have.
-func (*document) patternName(name string, taken []string) string {
+func patternName(name string, taken []string) string {
 	name = strings.ReplaceAll(slug(name), "-", "_")
 	if name == "" || name[0] >= '0' && name[0] <= '9' || expr.Usage(name) != "" || name == "raw" || slices.Contains([]string{"and", "or", "not", "then", "within"}, name) {
 		name = "p_" + name
