@@ -3,6 +3,7 @@ package engine
 import (
 	"fmt"
 	"maps"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -33,7 +34,7 @@ func chainOf(t *rapid.T, id, from string) string {
 	text = strings.ReplaceAll(text, "{B}", "{match: {unmapped.p: b}, group_by: {k: unmapped.k}}")
 	text = strings.ReplaceAll(text, "[r]", "["+from+"]")
 	text = strings.ReplaceAll(text, "'r*'", "'"+from+"*'")
-	text = strings.ReplaceAll(text, "{N}", fmt.Sprint(rapid.IntRange(2, 3).Draw(t, id+" n")))
+	text = strings.ReplaceAll(text, "{N}", strconv.Itoa(rapid.IntRange(2, 3).Draw(t, id+" n")))
 	for _, name := range []string{"{W}", "{D}"} {
 		text = strings.ReplaceAll(text, name, fmt.Sprintf("%ds", rapid.IntRange(1, 10).Draw(t, id+name)))
 	}

@@ -82,7 +82,8 @@ func (c *chunks) renumber(all bool) {
 			e.Chunk = c.last
 		}
 	}
-	c.rows = append(kept, moved...)
+	kept = append(kept, moved...)
+	c.rows = kept
 }
 
 // drop takes e out; a row without entries is deleted.
