@@ -20,8 +20,12 @@
 //   - A field is null where it is absent, null, or an array without elements. A null field matches `null` and `|exists: false` only,
 //     and no other value; the empty text is not null. So `not` of a condition (in a `detection`) holds for a null field.
 //   - `|expand: '%name%'` looks the value up in a list file, in which wildcards and networks count; a list that is not there holds nothing.
+//   - `|neq` holds where the comparison does not, so also for a null field; a list of values then means none of them.
+//   - `|minute`, `|hour`, `|day`, `|week` (ISO 8601), `|month` and `|year` compare a part of a time, in UTC; what is no time passes none.
+//   - A text without a field (a keyword) passes where it stands in any text of the record, or of the document where there is no record.
 //
 // Expressions (`let`, `where`, `having`, titles) are stricter: they compare by type and exact value, and null is as in SQL; see package expr.
+// A table (`lookup`, `lookup_has`) is read when an event is matched: what was read then is kept, and a change of the table changes nothing before it.
 //
 // # Names in expressions
 //
