@@ -52,8 +52,10 @@ func Rule(r *rule.Rule) string {
 func (w *words) waits() {
 	r := w.rule
 	w.section("It waits for")
-	for _, p := range r.Patterns {
-		w.pattern(p)
+	fires := map[int]bool{}
+	named(r.When, fires)
+	for i, p := range r.Patterns {
+		w.pattern(p, fires[i])
 	}
 	if !alone(r) {
 		w.line("Together: %s", r.WhenText(r.When))
@@ -70,13 +72,39 @@ func alone(r *rule.Rule) bool {
 	return single
 }
 
-func (w *words) pattern(p *rule.Pattern) {
+// named notes the patterns that a condition names.
+func named(n rule.Node, patterns map[int]bool) {
+	switch n := n.(type) {
+	case *rule.Ref:
+		patterns[n.Pattern] = true
+	case *rule.And:
+		for _, x := range n.Nodes {
+			named(x, patterns)
+		}
+	case *rule.Or:
+		for _, x := range n.Nodes {
+			named(x, patterns)
+		}
+	case *rule.Not:
+		named(n.Node, patterns)
+	case *rule.Then:
+		for _, s := range n.Steps {
+			named(s.Node, patterns)
+		}
+	}
+}
+
+// pattern says what a pattern takes. One that does not fire only closes incidents.
+func (w *words) pattern(p *rule.Pattern, fires bool) {
 	what := "an event where " + rule.Describe(p.Match)
 	if p.Incidents != nil {
 		what = "an incident of " + strings.Join(p.Incidents, ", ")
 		if all, ok := p.Match.(rule.All); !ok || len(all) > 0 {
 			what += " where " + rule.Describe(p.Match)
 		}
+	}
+	if !fires {
+		what += " (only closes incidents)"
 	}
 	w.line("%s: %s", p.Name, what)
 	if p.Where != nil {
