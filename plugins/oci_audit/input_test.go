@@ -2,12 +2,19 @@ package ociaudit
 
 import (
 	"bytes"
+	"context"
+	"fmt"
 	"io"
 	"net/http"
 	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
+
+	"github.com/redpanda-data/benthos/v4/public/service"
+
+	"benthos-oci/plugins/ocisim"
 )
 
 func TestEveryEventLeavesOnce(t *testing.T) {
@@ -17,6 +24,44 @@ func TestEveryEventLeavesOnce(t *testing.T) {
 		in, got := r.input(""), newInbox()
 		r.drain(in, got, nil)
 		r.wantAll(got, 0)
+		r.close(in)
+	})
+}
+
+func TestFirstSweepIsDoneOnceItsEventsAreDelivered(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		end := time.Now().Truncate(time.Hour)
+		c := ocisim.Config{Start: end.Add(-24 * time.Hour), End: end.Add(-6 * time.Hour), Events: 20, Compartments: -1, Users: 5, NoStories: true}
+		r := newRig(t, c, fmt.Sprintf("start: -24h\nend: %s\nregions: [ eu-frankfurt-1 ]\n", end.Format(time.RFC3339)))
+		in, ctx := r.input(""), t.Context()
+		if err := in.Connect(ctx); err != nil {
+			t.Fatal(err)
+		}
+		var acks []service.AckFunc
+		events := 0
+		wait, cancel := context.WithTimeout(ctx, 10*time.Minute)
+		defer cancel()
+		for {
+			batch, ack, err := in.ReadBatch(wait)
+			if err != nil {
+				break
+			}
+			events += len(batch)
+			acks = append(acks, ack)
+		}
+		if events == 0 || r.log.count("First sweep done") != 0 {
+			t.Errorf("with %d events and none of them acked: got the log\n%s\nwant no line about the first sweep", events, r.log)
+		}
+		for _, ack := range acks {
+			if err := ack(ctx, nil); err != nil {
+				t.Fatal(err)
+			}
+		}
+		synctest.Wait()
+		want := fmt.Sprintf("First sweep done: %d records of 1 partitions delivered", events)
+		if r.log.count(want) != 1 || r.log.count(", waiting until "+end.Add(17*time.Minute).Format(time.RFC3339)) != 1 {
+			t.Errorf("got the log\n%s\nwant %q, and until when the input waits", r.log, want)
+		}
 		r.close(in)
 	})
 }

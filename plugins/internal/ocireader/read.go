@@ -128,9 +128,9 @@ func (r *reader) deliver(from origin, items []oci.Item) error {
 			return
 		}
 		p.cursor.Ack(batch)
+		r.events.Add(int64(len(messages)))
 		p.mu.Unlock()
 		done()
-		r.events.Add(int64(len(messages)))
 		poke(r.save)
 	})
 }

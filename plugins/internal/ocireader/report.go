@@ -80,18 +80,25 @@ func (w *report) tick(now time.Time) {
 		return
 	}
 	over, failing := true, 0
+	var settles time.Time
 	for _, p := range w.r.all() {
 		gone := p.gone()
 		if p.failures > 0 && !gone {
 			failing++
 		}
-		over = over && (p.caught || p.failures > 0 || gone)
+		p.mu.Lock()
+		idle := p.cursor.Idle()
+		if at := p.cursor.Settles(); at.After(settles) {
+			settles = at
+		}
+		p.mu.Unlock()
+		over = over && (p.caught && idle || p.failures > 0 || gone)
 	}
 	behind := w.r.behind()
 	if over {
 		w.first = true
-		w.r.log.Infof("First sweep done: %d records of %d partitions delivered, %s behind%s",
-			w.r.events.Load(), len(w.r.all()), behind.Round(time.Second), failed(failing))
+		w.r.log.Infof("First sweep done: %d records of %d partitions delivered, %s behind%s%s",
+			w.r.events.Load(), len(w.r.all()), behind.Round(time.Second), failed(failing), waits(settles, w.r.client.Now()))
 		return
 	}
 	if now.Before(w.next) {
@@ -116,4 +123,12 @@ func failed(n int) string {
 		return ""
 	}
 	return fmt.Sprintf(", %d partitions cannot be read", n)
+}
+
+// waits says why a bounded run does not end yet though everything there is was delivered.
+func waits(settles, now time.Time) string {
+	if !settles.After(now) {
+		return ""
+	}
+	return fmt.Sprintf(", waiting until %s for what appears late", settles.Format(time.RFC3339))
 }
