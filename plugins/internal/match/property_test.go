@@ -12,7 +12,7 @@ import (
 
 var (
 	someFields = []string{"api.operation", "status", "user.name", "class_uid"}
-	someValues = []any{nil, "a", "A", "b", "ab", "10.1.2.3", int64(1), "1", int64(2), true, "", []any{"a", "b"}, []any{}, []any{nil, int64(1)}}
+	someValues = []any{nil, "a", "A", "b", "ab", "10.1.2.3", int64(1), "1", int64(2), true, "", []any{"a", "b"}, []any{}, []any{nil, int64(1)}, "2026-01-01T00:01:00Z"}
 )
 
 func path(t *rapid.T, name string) event.Path {
@@ -25,7 +25,7 @@ func path(t *rapid.T, name string) event.Path {
 
 func anyTest(t *rapid.T) rule.Condition {
 	test := &rule.Test{Field: path(t, rapid.SampledFrom(someFields).Draw(t, "field")), Cased: rapid.Bool().Draw(t, "cased")}
-	switch rapid.IntRange(0, 8).Draw(t, "op") {
+	switch rapid.IntRange(0, 10).Draw(t, "op") {
 	case 0:
 		test.Op = rule.OpContains
 		test.Value = rapid.SampledFrom([]any{"a", "B"}).Draw(t, "part")
@@ -43,6 +43,10 @@ func anyTest(t *rapid.T) rule.Condition {
 	case 6:
 		test.Op = rule.OpWildcard
 		_, test.Glob = rule.ParseGlob("a?*", test.Cased)
+	case 7:
+		test.Part = rapid.SampledFrom([]string{"minute", "hour", "day", "week", "month", "year"}).Draw(t, "part of time")
+		test.Op = rapid.SampledFrom([]rule.Op{rule.OpEqual, rule.OpGreaterEqual}).Draw(t, "compares")
+		test.Value = rapid.SampledFrom([]any{int64(0), int64(1), int64(1970)}).Draw(t, "number")
 	default:
 		test.Op = rule.OpEqual
 		test.Value = rapid.SampledFrom([]any{"a", "A", "b", int64(1), "1", true, ""}).Draw(t, "value")
@@ -139,6 +143,27 @@ func TestMatchAndMayMatchAgreeWithTheDefinition(t *testing.T) {
 			}
 			if all := (event.Facts{"api.operation": values["api.operation"], "status": values["status"], "user.name": values["user.name"], "class_uid": values["class_uid"]}); alone.MayMatch(all) != want {
 				t.Fatalf("rule %d: with all facts known got %t, want %t", i, !want, want)
+			}
+		}
+	})
+}
+
+// TestWhyNamesTestsThatAnswerTheOtherWay draws conditions and events: what holds has no reasons against it,
+// and each reason is a test that does not hold, or one that does and must not.
+func TestWhyNamesTestsThatAnswerTheOtherWay(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		c := anyCondition(t, 3)
+		ev := &event.Event{Doc: map[string]any{"status": rapid.SampledFrom(someValues).Draw(t, "status"), "class_uid": rapid.SampledFrom(someValues).Draw(t, "class")}}
+		reasons, err := Why(c, ev, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if naive(t, c, ev) && len(reasons) > 0 {
+			t.Fatalf("the condition holds, and %s is against it", reasons[0].Test.Text())
+		}
+		for _, r := range reasons {
+			if naive(t, r.Test, ev) != r.Not {
+				t.Fatalf("%s: it holds: %t, must not hold: %t", r.Test.Text(), !r.Not, r.Not)
 			}
 		}
 	})
