@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"gopkg.in/yaml.v3"
@@ -130,7 +131,7 @@ func (d *document) having(condition *yaml.Node, kind string) (string, error) {
 	if len(args) > 1 {
 		arg = "tuple(" + arg + ")"
 	}
-	aggregate := ""
+	var aggregate string
 	switch kind {
 	case "event_count":
 		aggregate = "count()"
@@ -242,7 +243,7 @@ func (d *document) when(condition *yaml.Node, kind string, order []string, names
 	}
 	extended := text(condition)
 	if extended == "" {
-		if text(get(condition, "gte")) != fmt.Sprint(len(order)) {
+		if text(get(condition, "gte")) != strconv.Itoa(len(order)) {
 			d.note("the condition counts how many rules match, which has no counterpart: all of them are asked for")
 		}
 		return plain

@@ -164,25 +164,23 @@ func (d *document) condition(n *yaml.Node, prefix string) string {
 // renamed gives a condition with each of its names replaced.
 func renamed(text string, rename func(string) string) string {
 	var b strings.Builder
-	word := ""
-	flush := func() {
-		switch {
-		case word == "":
-		case slices.Contains(conditionWords, strings.ToLower(word)):
-			b.WriteString(strings.ToLower(word))
-		default:
-			b.WriteString(rename(word))
-		}
-		word = ""
-	}
-	for _, c := range text {
-		if strings.ContainsRune(" \t\n()", c) {
-			flush()
-			b.WriteRune(c)
+	for text != "" {
+		end := strings.IndexAny(text, " \t\n()")
+		if end == 0 {
+			b.WriteByte(text[0])
+			text = text[1:]
 			continue
 		}
-		word += string(c)
+		if end < 0 {
+			end = len(text)
+		}
+		word := text[:end]
+		text = text[end:]
+		if lower := strings.ToLower(word); slices.Contains(conditionWords, lower) {
+			b.WriteString(lower)
+			continue
+		}
+		b.WriteString(rename(word))
 	}
-	flush()
 	return b.String()
 }

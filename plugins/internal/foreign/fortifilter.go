@@ -143,13 +143,17 @@ func (p *fortiFilter) or() (string, error)  { return p.chain("OR", p.and) }
 func (p *fortiFilter) and() (string, error) { return p.chain("AND", p.atom) }
 
 func (p *fortiFilter) chain(word string, part func() (string, error)) (string, error) {
-	text, err := part()
-	for err == nil && p.accept(word) {
-		var more string
-		more, err = part()
-		text += " " + strings.ToLower(word) + " " + more
+	var parts []string
+	for {
+		one, err := part()
+		if err != nil {
+			return "", err
+		}
+		parts = append(parts, one)
+		if !p.accept(word) {
+			return strings.Join(parts, " "+strings.ToLower(word)+" "), nil
+		}
 	}
-	return text, err
 }
 
 // maxNested is how deep parentheses are read.

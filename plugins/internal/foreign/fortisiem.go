@@ -256,7 +256,7 @@ func (f *fortiRule) when() string {
 		if last != "" && last != joins {
 			text = "(" + text + ")"
 		}
-		text += " " + word + " " + name
+		text = strings.Join([]string{text, word, name}, " ")
 		last = joins
 	}
 	return text
