@@ -43,7 +43,7 @@ type Options struct {
 // Defaults of Options.
 const (
 	DefaultSeed   = 1
-	DefaultEvents = 80_000
+	DefaultEvents = 60_000
 )
 
 // Result says what was replayed and found.
