@@ -3,6 +3,7 @@ package all
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -19,6 +20,7 @@ func traceCommand() *cli.Command {
 		ArgsUsage: "RULE FILE: a rule's file or id, and records as the API returns them, one a line or in arrays",
 		Flags: []cli.Flag{
 			overridesFlag(),
+			&cli.StringSliceFlag{Name: "with", Usage: "a rule `FILE`, folder or glob whose incidents the rule takes, beside those in the binary"},
 			&cli.StringSliceFlag{Name: "list", Usage: "a list or table that the rule reads, as `NAME=FILE`"},
 		},
 		Action: traceRule,
@@ -30,6 +32,10 @@ func traceRule(c *cli.Context) error {
 		return fmt.Errorf("name a rule and a file of records: %w", errUsage)
 	}
 	r, err := ruleNamed(c, c.Args().Get(0))
+	if err != nil {
+		return err
+	}
+	with, err := feeders(r, c.StringSlice("with"))
 	if err != nil {
 		return err
 	}
@@ -53,7 +59,39 @@ func traceRule(c *cli.Context) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", c.Args().Get(1), err)
 	}
-	return explain.Trace(c.Context, c.App.Writer, r, records, explain.Options{Lists: lists})
+	return explain.Trace(c.Context, c.App.Writer, r, records, explain.Options{Lists: lists, With: with})
+}
+
+// feeders gives the rules whose incidents a rule takes, and those whose incidents these take:
+// of the files that are named, and of the binary.
+func feeders(r *rule.Rule, files []string) ([]*rule.Rule, error) {
+	all := []*rule.Rule{r}
+	if len(files) > 0 {
+		found, problems := rule.LoadFiles(files)
+		if err := problems.Err(); err != nil {
+			return nil, err
+		}
+		all = append(all, found...)
+	}
+	for _, s := range shippedRules() {
+		if !slices.ContainsFunc(all, func(known *rule.Rule) bool { return known.ID == s.ID }) {
+			all = append(all, s)
+		}
+	}
+	chain, problems := rule.NewChain(all)
+	if err := problems.Err(); err != nil {
+		return nil, err
+	}
+	var with []*rule.Rule
+	taken := map[int]bool{0: true}
+	for open := slices.Clone(chain.Takes[0]); len(open) > 0; open = open[1:] {
+		if i := open[0]; !taken[i] {
+			taken[i] = true
+			with = append(with, all[i])
+			open = append(open, chain.Takes[i]...)
+		}
+	}
+	return with, nil
 }
 
 // listsNamed reads lists that are named as NAME=FILE.

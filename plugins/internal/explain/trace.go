@@ -37,6 +37,8 @@ const (
 type Options struct {
 	// Lists are the lists and tables that the rule reads.
 	Lists map[string]match.List
+	// With are the rules whose incidents the rule takes, and those whose incidents these take.
+	With []*rule.Rule
 }
 
 // ErrNoRecords says that there is nothing to trace.
@@ -141,7 +143,7 @@ func newTrace(ctx context.Context, r *rule.Rule, o Options) (*trace, error) {
 	}
 	t.set.SetLists(o.Lists)
 	t.engine, err = engine.New(ctx, engine.Options{
-		Rules: []*rule.Rule{t.rule}, Lists: o.Lists, Lateness: never, Emit: engine.EmitOptions{Create: true, Update: true, Close: true},
+		Rules: append(slices.Clone(o.With), t.rule), Lists: o.Lists, Lateness: never, Emit: engine.EmitOptions{Create: true, Update: true, Close: true},
 	})
 	if err != nil {
 		return nil, fmt.Errorf("starting the engine: %w", err)
@@ -155,7 +157,7 @@ func (t *trace) head() {
 	t.say("%s: %s", t.rule.ID, t.rule.WhenText(t.rule.When))
 	for _, p := range t.rule.Patterns {
 		if p.Incidents != nil {
-			t.say("%s takes incidents of other rules, which are not traced here", p.Name)
+			t.say("%s takes incidents of %s", p.Name, strings.Join(p.Incidents, ", "))
 		}
 	}
 }
@@ -206,6 +208,9 @@ func (t *trace) event(ctx context.Context, e numbered) error {
 	fired := false
 	for _, outcome := range outcomes {
 		for _, inc := range outcome.Incidents {
+			if t.other(inc) {
+				continue
+			}
 			fired = true
 			t.fires(inc)
 		}
@@ -344,6 +349,17 @@ func incidentText(inc *incident.Incident) string {
 	return text + ", incident " + inc.ID
 }
 
+// other tells the first message of another rule's incident; it says whether the incident is another rule's.
+func (t *trace) other(inc *incident.Incident) bool {
+	if inc.Rule.ID == t.rule.ID {
+		return false
+	}
+	if inc.Action == incident.Create {
+		t.say("  %s %s fires: %s, %s", inc.Fired, inc.Rule.ID, keyOf(inc.Rule, inc.Key), incidentText(inc))
+	}
+	return true
+}
+
 // waits says why nothing has fired.
 func (t *trace) waits(hits []match.Hit) {
 	positive := t.rule.Positive()
@@ -389,6 +405,9 @@ func (t *trace) tick(ctx context.Context, to event.Time, title string) error {
 	}
 	t.say("%s", title)
 	for _, inc := range incidents {
+		if t.other(inc) {
+			continue
+		}
 		if inc.Action == incident.Close {
 			t.say("  %s %s\n  closed: %s", inc.Closed, keyOf(t.rule, inc.Key), incidentText(inc))
 			continue

@@ -41,6 +41,7 @@ func TestTracesOfHistories(t *testing.T) {
 	for _, c := range []struct {
 		name, rule string
 		history    *history
+		with       []string
 	}{
 		{"count", `
 id: count
@@ -62,7 +63,7 @@ exceptions: [{reason: tests, match: {raw.data.additionalDetails.x: test}}]
 			at(60*time.Second, "UploadApiKey", map[string]any{x: "alice"}).
 			at(61*time.Second, "UploadApiKey", map[string]any{x: "alice"}).
 			at(62*time.Second, "UploadApiKey", map[string]any{x: "alice"}).
-			at(63*time.Second, "UploadApiKey", nil)},
+			at(63*time.Second, "UploadApiKey", nil), nil},
 		{"silence", `
 id: silence
 title: A key and no policy
@@ -78,7 +79,7 @@ when: key then not policy within 10m
 			at(time.Second, "UploadApiKey", map[string]any{x: "bob"}).
 			at(2*time.Second, "CreatePolicy", map[string]any{x: "bob"}).
 			at(3*time.Second, "CreatePolicy", map[string]any{x: "test"}).
-			at(20*time.Minute, "UploadApiKey", map[string]any{x: "carol"})},
+			at(20*time.Minute, "UploadApiKey", map[string]any{x: "carol"}), nil},
 		{"sequence", `
 id: sequence
 title: Keys, then a policy
@@ -94,7 +95,7 @@ when: key then policy
 			at(time.Second, "UploadApiKey", nil).
 			at(2*time.Second, "DeletePolicy", nil).
 			at(3*time.Second, "UploadApiKey", nil).
-			at(4*time.Second, "DeletePolicy", nil)},
+			at(4*time.Second, "DeletePolicy", nil), nil},
 		{"closing", `
 id: closing
 title: A key, until it is deleted
@@ -106,12 +107,36 @@ incident: {close_on: {match: {api.operation: DeleteApiKey}}, close_after: 2h}
 			at(0, "UploadApiKey", map[string]any{x: "alice"}).
 			at(time.Second, "UploadApiKey", map[string]any{x: "bob"}).
 			at(time.Hour, "DeleteApiKey", map[string]any{x: "alice"}).
-			at(3*time.Hour, "UploadApiKey", map[string]any{x: "alice"})},
+			at(3*time.Hour, "UploadApiKey", map[string]any{x: "alice"}), nil},
+		{"chained", `
+id: chained
+title: Two incidents of one user
+severity: high
+incidents: feeder
+group_by: {user: unmapped.key.user}
+window: 2h
+having: count() >= 2
+`, new(history).
+			at(0, "UploadApiKey", map[string]any{x: "alice"}).
+			at(time.Second, "UploadApiKey", map[string]any{x: "bob"}).
+			at(time.Hour, "UploadApiKey", map[string]any{x: "alice"}).
+			at(3*time.Hour, "UploadApiKey", map[string]any{x: "bob"}), []string{`
+id: feeder
+title: A key
+severity: low
+group_by: {user: raw.data.additionalDetails.x}
+match: {api.operation: UploadApiKey}
+incident: {per: 1h}
+`}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			records := append(slices.Clone(c.history.records), json.RawMessage(`{"no": "record"}`))
 			var out strings.Builder
-			if err := Trace(t.Context(), &out, inline(t, c.rule), records, Options{Lists: map[string]match.List{"owners": owners}}); err != nil {
+			var with []*rule.Rule
+			for _, text := range c.with {
+				with = append(with, inline(t, text))
+			}
+			if err := Trace(t.Context(), &out, inline(t, c.rule), records, Options{Lists: map[string]match.List{"owners": owners}, With: with}); err != nil {
 				t.Fatal(err)
 			}
 			golden(t, "testdata/"+c.name+".trace.txt", out.String())
