@@ -384,7 +384,8 @@ func (r *record) prune(mark int64, emit EmitOptions, clock bool) {
 	r.pruned = limit
 	slots := len(r.slots)
 	r.slots = slices.DeleteFunc(r.slots, func(s *slot) bool {
-		return !s.owes(emit) && !(r.plan.feeds && s.created && !s.fed) && add(r.closes(s), r.plan.horizon) <= mark
+		unfed := r.plan.feeds && s.created && !s.fed
+		return !s.owes(emit) && !unfed && add(r.closes(s), r.plan.horizon) <= mark
 	})
 	r.bytes -= slotBytes * int64(slots-len(r.slots))
 	if len(gone) > 0 || len(r.slots) < slots {
