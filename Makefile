@@ -48,6 +48,10 @@ test: ## Run all tests
 race: ## Run all tests with the race detector
 	$(GO) test -race -shuffle=on ./...
 
+.PHONY: mutation
+mutation: ## Break the engine in each known way and see that its tests fail
+	MUTATIONS=all $(GO) test -count=1 -v -timeout 30m ./tests/mutation
+
 .PHONY: fuzz
 fuzz: ## Fuzz each reader of outside bytes for FUZZTIME (30s)
 	@for file in $$(git ls-files '*_test.go'); do \

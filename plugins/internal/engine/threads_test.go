@@ -20,14 +20,19 @@ import (
 )
 
 // propertyChecks is how many histories a property is tried on, where the command line does not say.
-const propertyChecks = "2000"
+// The three properties make more than 10,000 cases; the race detector is to find races, not cases.
+const propertyChecks, propertyChecksWithRace = "3500", "500"
 
 func TestMain(m *testing.M) {
 	flag.Parse()
 	chosen := false
 	flag.Visit(func(f *flag.Flag) { chosen = chosen || f.Name == "rapid.checks" })
 	if !chosen {
-		if err := flag.Set("rapid.checks", propertyChecks); err != nil {
+		checks := propertyChecks
+		if raceEnabled {
+			checks = propertyChecksWithRace
+		}
+		if err := flag.Set("rapid.checks", checks); err != nil {
 			panic(err)
 		}
 	}
