@@ -2,6 +2,7 @@ package correlate
 
 import (
 	"fmt"
+	"strconv"
 	"testing"
 	"time"
 
@@ -81,7 +82,7 @@ func TestFloodTreatsWhatComesAgainAsBefore(t *testing.T) {
 func TestFloodKeepsSoManySpans(t *testing.T) {
 	f := newFlood(1, 0, time.Hour)
 	for i := range maxSpans + 10 {
-		guarded(f, map[string]int{}, fired("a", fmt.Sprint(i), "t1", 60*i))
+		guarded(f, map[string]int{}, fired("a", strconv.Itoa(i), "t1", 60*i))
 	}
 	if len(f.spans) != maxSpans {
 		t.Errorf("got %d spans, want %d", len(f.spans), maxSpans)
