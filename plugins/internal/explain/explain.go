@@ -292,7 +292,7 @@ func (w *words) keeps() {
 		}
 		w.line("of each event of %s: its id and time, and %s", p.Name, strings.Join(names, ", "))
 	}
-	span := r.Window
+	span := window(r)
 	if r.FirstSeen != nil {
 		span = max(span, r.FirstSeen.Within)
 	}
@@ -303,6 +303,35 @@ func (w *words) keeps() {
 	if names := r.Lists(); len(names) > 0 {
 		w.line("Lists and tables that it reads: %s", strings.Join(names, ", "))
 	}
+}
+
+// window is the rule's window, or the longest that its steps can take where it has none.
+func window(r *rule.Rule) time.Duration {
+	if r.Window > 0 {
+		return r.Window
+	}
+	return max(longest(r.When), time.Millisecond)
+}
+
+func longest(n rule.Node) time.Duration {
+	span := time.Duration(0)
+	switch n := n.(type) {
+	case *rule.And:
+		for _, x := range n.Nodes {
+			span = max(span, longest(x))
+		}
+	case *rule.Or:
+		for _, x := range n.Nodes {
+			span = max(span, longest(x))
+		}
+	case *rule.Not:
+		return longest(n.Node)
+	case *rule.Then:
+		for _, s := range n.Steps {
+			span += s.Within + longest(s.Node)
+		}
+	}
+	return span
 }
 
 // ahead is how far the watermark must be past a time for all absences that are asked for to be known.

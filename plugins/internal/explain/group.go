@@ -41,7 +41,7 @@ func (t *trace) count(pattern int, ev *event.Event, h match.Hit) {
 	g.entries = append(g.entries, entry{id: ev.ID, time: ev.Time, pattern: pattern, captures: h.Captures})
 	p := t.rule.Patterns[pattern]
 	if p.Having != nil {
-		env := &groupEnv{rule: t.rule, pattern: pattern, key: h.Key, entries: g.window(pattern, ev.Time.Add(-t.rule.Window), ev.Time)}
+		env := &groupEnv{rule: t.rule, pattern: pattern, key: h.Key, entries: g.window(pattern, ev.Time.Add(-window(t.rule)), ev.Time)}
 		t.say("    %s: %s%s", p.Having, answer(p.Having.Eval(env)), env.text(p.Having))
 	}
 	if len(t.rule.Patterns) > 1 {
@@ -53,7 +53,7 @@ func (t *trace) count(pattern int, ev *event.Event, h match.Hit) {
 func (t *trace) counts(g *group, to event.Time) string {
 	parts := make([]string, len(t.rule.Patterns))
 	for i, p := range t.rule.Patterns {
-		parts[i] = fmt.Sprintf("%s %d", p.Name, len(g.window(i, to.Add(-t.rule.Window), to)))
+		parts[i] = fmt.Sprintf("%s %d", p.Name, len(g.window(i, to.Add(-window(t.rule)), to)))
 	}
 	return strings.Join(parts, ", ")
 }

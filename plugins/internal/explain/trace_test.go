@@ -108,6 +108,19 @@ incident: {close_on: {match: {api.operation: DeleteApiKey}}, close_after: 2h}
 			at(time.Second, "UploadApiKey", map[string]any{x: "bob"}).
 			at(time.Hour, "DeleteApiKey", map[string]any{x: "alice"}).
 			at(3*time.Hour, "UploadApiKey", map[string]any{x: "alice"}), nil},
+		{"steps", `
+id: steps
+title: Steps with times of their own
+severity: low
+patterns:
+  key: {match: {api.operation: UploadApiKey}}
+  policy: {match: {api.operation: CreatePolicy}}
+when: key then policy within 10m
+`, new(history).
+			at(0, "UploadApiKey", nil).
+			at(10*time.Minute, "CreatePolicy", nil).
+			at(11*time.Minute, "UploadApiKey", nil).
+			at(12*time.Minute, "CreatePolicy", nil), nil},
 		{"chained", `
 id: chained
 title: Two incidents of one user
