@@ -42,11 +42,11 @@ lint: $(GOLANGCI_LINT) ## Check the Go code (the first run installs golangci-lin
 
 .PHONY: test
 test: ## Run all tests
-	$(GO) test -shuffle=on ./...
+	$(GO) test -shuffle=on -timeout 30m ./...
 
 .PHONY: race
 race: ## Run all tests with the race detector
-	$(GO) test -race -shuffle=on ./...
+	$(GO) test -race -shuffle=on -timeout 45m ./...
 
 .PHONY: mutation
 mutation: ## Break the engine in each known way and see that its tests fail
