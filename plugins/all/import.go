@@ -61,7 +61,7 @@ func writeImported(c *cli.Context, r foreign.Rule) (err error) {
 		return err
 	}
 	path := filepath.Join(c.String("out"), r.ID+".yaml")
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644) //nolint:gosec // rules are for everybody
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644) // rules are for everybody
 	if err != nil {
 		return fmt.Errorf("writing a rule: %w", err)
 	}

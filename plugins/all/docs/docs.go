@@ -43,7 +43,7 @@ func Write(root string) ([]string, error) {
 	stale, failed := compare(root)
 	var paths []string
 	for _, d := range stale {
-		if err := os.WriteFile(filepath.Join(root, d.Path), d.Content, 0o644); err != nil { //nolint:gosec // documents are for everybody
+		if err := os.WriteFile(filepath.Join(root, d.Path), d.Content, 0o644); err != nil { // documents are for everybody
 			return paths, fmt.Errorf("writing %s: %w", d.Path, err)
 		}
 		paths = append(paths, d.Path)
