@@ -2,8 +2,8 @@ package demo
 
 import (
 	"bytes"
+	"cmp"
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"sort"
@@ -12,6 +12,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/Jeffail/gabs/v2"
 	"github.com/redpanda-data/benthos/v4/public/service"
 	"github.com/valyala/fastjson"
 
@@ -116,58 +117,40 @@ func read(m *service.Message, data []byte) *finding {
 	}
 	f := &finding{id: meta("incident_id"), rule: meta("incident_rule"), severity: meta("incident_severity"), document: bytes.Clone(data), key: map[string]string{}}
 	_, _ = fmt.Sscan(meta("incident_revision"), &f.revision) // a revision that is no number is the oldest
-	var d document
-	if err := json.Unmarshal(data, &d); err != nil {
+	d, err := gabs.ParseJSON(data)
+	if err != nil {
 		f.title = fmt.Sprintf("cannot be read: %v", err)
 		return f
 	}
-	f.title, f.count = d.FindingInfo.Title, d.Count
-	f.fired, f.first, f.last = utc(d.FindingInfo.Created), utc(d.FindingInfo.FirstSeen), utc(d.FindingInfo.LastSeen)
-	for name, value := range d.Unmapped.Key {
-		f.key[name] = fmt.Sprint(value)
+	f.title, f.count = textAt(d, "finding_info", "title"), int(numberAt(d, "count"))
+	f.fired = timeAt(d, "finding_info", "created_time")
+	f.first, f.last = timeAt(d, "finding_info", "first_seen_time"), timeAt(d, "finding_info", "last_seen_time")
+	for name, value := range d.S("unmapped", "key").ChildrenMap() {
+		f.key[name] = fmt.Sprint(value.Data())
 	}
-	for _, e := range d.Evidences {
-		if f.who == "" {
-			f.who = e.Actor.User.Name
-		}
-		if f.who == "" {
-			f.who = e.User.Name
-		}
-		if f.from == "" {
-			f.from = e.Source.IP
-		}
+	for _, e := range d.S("evidences").Children() {
+		f.who = cmp.Or(f.who, textAt(e, "actor", "user", "name"), textAt(e, "user", "name"))
+		f.from = cmp.Or(f.from, textAt(e, "src_endpoint", "ip"))
 	}
 	return f
 }
 
-// document is what the demo shows of an OCSF Detection Finding.
-type document struct {
-	Count       int `json:"count"`
-	FindingInfo struct {
-		Title     string `json:"title"`
-		Created   int64  `json:"created_time"`
-		FirstSeen int64  `json:"first_seen_time"`
-		LastSeen  int64  `json:"last_seen_time"`
-	} `json:"finding_info"`
-	Evidences []struct {
-		Actor struct {
-			User named `json:"user"`
-		} `json:"actor"`
-		User   named `json:"user"`
-		Source struct {
-			IP string `json:"ip"`
-		} `json:"src_endpoint"`
-	} `json:"evidences"`
-	Unmapped struct {
-		Key map[string]any `json:"key"`
-	} `json:"unmapped"`
+// textAt gives the text at a path of a document, or "" where there is none.
+func textAt(d *gabs.Container, path ...string) string {
+	text, _ := d.S(path...).Data().(string)
+	return text
 }
 
-type named struct {
-	Name string `json:"name"`
+// numberAt gives the number at a path of a document, or 0 where there is none.
+func numberAt(d *gabs.Container, path ...string) float64 {
+	n, _ := d.S(path...).Data().(float64)
+	return n
 }
 
-func utc(ms int64) time.Time { return time.UnixMilli(ms).UTC() }
+// timeAt gives the time that stands at a path in milliseconds.
+func timeAt(d *gabs.Container, path ...string) time.Time {
+	return time.UnixMilli(int64(numberAt(d, path...))).UTC()
+}
 
 // inOrder gives the incidents by rule and time.
 func (w *watcher) inOrder() []*finding {
