@@ -159,11 +159,11 @@ func readRow(raw []byte) Item {
 	item.Time = milliseconds(datetime)
 	if when != nil {
 		s, _ := text(when)
-		at, err := time.Parse(time.RFC3339Nano, s)
-		if err == nil {
-			item.Time = at.UTC()
+		at, ok := moment(s)
+		if ok {
+			item.Time = at
 		}
-		if err != nil && item.Err == nil {
+		if !ok && item.Err == nil {
 			item.Err = fmt.Errorf("the record's time is no RFC 3339 time but %.40q", when)
 		}
 	}

@@ -120,14 +120,23 @@ func read(raw []byte, f form) Item {
 	if item.ID == "" && item.Err == nil {
 		item.Err = fmt.Errorf("the record has no %s", f.id)
 	}
-	at, err := time.Parse(time.RFC3339Nano, when)
-	if err == nil {
-		item.Time = at.UTC()
-	}
-	if err != nil && item.Err == nil {
+	at, ok := moment(when)
+	item.Time = at
+	if !ok && item.Err == nil {
 		item.Err = fmt.Errorf("the record's %s is no RFC 3339 time but %.40q", f.time, when)
 	}
 	return item
+}
+
+// moment reads a time of a record, in UTC. What another zone would move out of the years that have four digits is none:
+// it could not be written again.
+func moment(s string) (time.Time, bool) {
+	at, err := time.Parse(time.RFC3339Nano, s)
+	at = at.UTC()
+	if err != nil || at.Year() < 0 || at.Year() > 9999 {
+		return time.Time{}, false
+	}
+	return at, true
 }
 
 // fields calls fn for each field at the top of an object; names are given as they are written, without quotes.
