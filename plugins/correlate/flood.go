@@ -2,6 +2,7 @@ package correlate
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -57,6 +58,8 @@ const (
 	held
 	reported // held back, and the report left in its place
 )
+
+var errFlood = errors.New("a bound is a number of messages, and not below zero; 0 is none")
 
 const (
 	// maxSpans bounds the spans that are kept: event time may go back a long way.

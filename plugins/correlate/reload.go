@@ -1,7 +1,6 @@
 package correlate
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -97,5 +96,3 @@ func (p *processor) warnOfClock(timed []string) {
 			"put correlate_source: {} beside the oci inputs, or other inputs under its `inputs`", len(timed), timed[0])
 	}
 }
-
-var errFlood = errors.New("a bound is a number of messages, and not below zero; 0 is none")
