@@ -227,7 +227,8 @@ func keyRule(key string) int {
 	return len(key)
 }
 
-// sweep drops the records of the next n shards that can matter no more. The caller holds the clock for reading.
+// sweep drops the records of the next n shards that can matter no more, and those that are in the store and rest there.
+// The caller holds the clock for reading.
 func (e *Engine) sweep(n int64) {
 	for range n {
 		s := &e.shards[e.swept.Add(1)%shardCount]
@@ -235,13 +236,19 @@ func (e *Engine) sweep(n int64) {
 			continue
 		}
 		for id, r := range s.records {
-			if r.over(e.marks.at(r.plan.scope(r.tenancy)), e.opt.Emit) {
+			mark := e.marks.at(r.plan.scope(r.tenancy))
+			if r.over(mark, e.opt.Emit) || e.store != nil && r.cold(mark) {
 				delete(s.records, id)
 				e.memory.drop(r, false)
 			}
 		}
 		s.mu.Unlock()
 	}
+}
+
+// cold says whether all that the record has is in the store and nothing of late has touched it: the store is where it belongs then.
+func (r *record) cold(mark int64) bool {
+	return !r.dirty && !r.unsaved && r.touched < mark
 }
 
 // over says whether nothing in the record can matter any more once time stands at mark.
