@@ -39,13 +39,13 @@ func parseEndpoint(s string) (endpoint, error) {
 	at, err := url.Parse(strings.NewReplacer("{region}", "region", "{service}", "service").Replace(s))
 	if err != nil {
 		// The cause would repeat the URL, which may hold a password.
-		return endpoint{}, errors.New("reading endpoint: it is not a URL like https://proxy.example.com/{service}/{region}")
+		return endpoint{}, errors.New("reading endpoint: it is not a URL like https://gateway.example.com/{service}/{region}")
 	}
 	switch {
 	case at.User != nil || at.RawQuery != "" || at.Fragment != "":
 		return endpoint{}, errors.New("reading endpoint: it must hold no user, query or fragment, only a scheme, a host and a path")
 	case at.Host == "":
-		return endpoint{}, fmt.Errorf("reading endpoint: %q names no host; write it like https://proxy.example.com/{service}/{region}", s)
+		return endpoint{}, fmt.Errorf("reading endpoint: %q names no host; write it like https://gateway.example.com/{service}/{region}", s)
 	case at.Scheme == "http" && !loopback(at.Hostname()):
 		return endpoint{}, fmt.Errorf("reading endpoint: %q would send signed requests in clear text; use https, plain http is allowed to 127.0.0.1 only", s)
 	case at.Scheme != "http" && at.Scheme != "https":
