@@ -77,14 +77,14 @@ func (i *input) Connect(ctx context.Context) error {
 	case i.reader == nil:
 		r, err := openReader(ctx, i)
 		if err != nil {
-			return service.NewErrBackOff(err, pauseAfter(err))
+			return service.NewErrBackOff(i.conf.Blame(i.metrics, err), pauseAfter(err))
 		}
 		i.reader = r
 		r.start()
 		return nil
 	}
 	if err := i.reader.ill(); err != nil && i.outlet.InFlight() == 0 {
-		return service.NewErrBackOff(err, pauseAfter(err))
+		return service.NewErrBackOff(i.conf.Blame(i.metrics, err), pauseAfter(err))
 	}
 	return nil
 }

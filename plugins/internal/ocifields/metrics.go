@@ -10,38 +10,39 @@ import (
 	"benthos-oci/plugins/internal/oci"
 )
 
-// Metrics are the metrics that all inputs have; their names begin with the component's.
+// Metrics are the metrics that all inputs have; their names begin with the component's, their first label is the tenancy.
 type Metrics struct {
-	Events    *service.MetricCounter
-	Malformed *service.MetricCounter
-	Repeated  *service.MetricCounter
-	Failing   *service.MetricGauge
-	Lag       *service.MetricGauge
+	Events    Counter
+	Malformed Counter
+	Repeated  Counter
+	Failing   Gauge
+	Lag       Gauge
 
-	requests, retries, throttles *service.MetricCounter
+	tenancy                      tenancy
+	requests, retries, throttles Counter
 }
 
 // NewMetrics makes the metrics of a component.
 func NewMetrics(res *service.Resources, component string) *Metrics {
-	m := res.Metrics()
-	return &Metrics{
-		// Records handed to the pipeline.
-		Events: m.NewCounter(component+"_events_total", "region"),
-		// Records that left flagged with an error, because they are malformed or too large.
-		Malformed: m.NewCounter(component+"_malformed_total", "region"),
-		// Records that were read again and known already, so that they did not leave.
-		Repeated: m.NewCounter(component+"_repeated_total", "region"),
-		// Partitions (regions and compartments) that cannot be read at present.
-		Failing: m.NewGauge(component + "_failing_partitions"),
-		// Age of the oldest record that may not have been delivered yet.
-		Lag: m.NewGauge(component+"_lag_seconds", "region"),
-		// Requests, by HTTP status; `none` where no answer came.
-		requests: m.NewCounter(component+"_requests_total", "operation", "status"),
-		// Requests that were made because an earlier one had failed.
-		retries: m.NewCounter(component+"_retries_total", "operation"),
-		// Requests that Oracle refused because there were too many.
-		throttles: m.NewCounter(component+"_throttles_total", "operation"),
-	}
+	of := res.Metrics()
+	m := &Metrics{}
+	// Records handed to the pipeline.
+	m.Events = m.Counter(of.NewCounter(component+"_events_total", "tenancy", "region"))
+	// Records that left flagged with an error, because they are malformed or too large.
+	m.Malformed = m.Counter(of.NewCounter(component+"_malformed_total", "tenancy", "region"))
+	// Records that were read again and known already, so that they did not leave.
+	m.Repeated = m.Counter(of.NewCounter(component+"_repeated_total", "tenancy", "region"))
+	// Partitions (regions and compartments) that cannot be read at present.
+	m.Failing = m.Gauge(of.NewGauge(component+"_failing_partitions", "tenancy"))
+	// Age of the oldest record that may not have been delivered yet: how far delivery is behind now.
+	m.Lag = m.Gauge(of.NewGauge(component+"_lag_seconds", "tenancy", "region"))
+	// Requests, by HTTP status; `none` where no answer came.
+	m.requests = m.Counter(of.NewCounter(component+"_requests_total", "tenancy", "operation", "status"))
+	// Requests that were made because an earlier one had failed.
+	m.retries = m.Counter(of.NewCounter(component+"_retries_total", "tenancy", "operation"))
+	// Requests that Oracle refused because there were too many.
+	m.throttles = m.Counter(of.NewCounter(component+"_throttles_total", "tenancy", "operation"))
+	return m
 }
 
 // Observe counts a request.
@@ -80,5 +81,10 @@ func (c Config) Client(res *service.Resources, m *Metrics, change func(*oci.Opti
 	if change != nil {
 		change(&opts)
 	}
-	return oci.New(opts)
+	client, err := oci.New(opts)
+	if err != nil {
+		return nil, err
+	}
+	m.tenancy.set(client.Tenancy())
+	return client, nil
 }

@@ -97,10 +97,11 @@ func New(c Config, res *service.Resources) (*Input, error) {
 	if !store.Durable() && c.End.IsZero() {
 		res.Logger().Warnf("%s has no checkpoint_cache: its position is in memory only, and a restart begins at `start` again", c.Component)
 	}
+	metrics := ocifields.NewMetrics(res, c.Component)
 	return &Input{
 		conf: c, res: res, log: res.Logger(), name: progress.Name(res), store: store,
 		source:  progress.Of(res).Register(progress.Name(res), !c.End.IsZero()),
-		metrics: ocifields.NewMetrics(res, c.Component), late: newLateness(res, c.Component, c.Overlap),
+		metrics: metrics, late: newLateness(res, metrics, c.Component, c.Overlap),
 		health: ocifields.NewHealth(res.Logger()), outlet: ocifields.NewOutlet(c.Limit),
 	}, nil
 }
@@ -115,14 +116,14 @@ func (i *Input) Connect(ctx context.Context) error {
 	case i.reader == nil:
 		r, err := openReader(ctx, i)
 		if err != nil {
-			return service.NewErrBackOff(err, reconnect)
+			return service.NewErrBackOff(i.conf.Blame(i.metrics, err), reconnect)
 		}
 		i.reader = r
 		r.start()
 		return nil
 	}
 	if err := i.reader.ill(); err != nil && i.outlet.InFlight() == 0 {
-		return service.NewErrBackOff(err, reconnect)
+		return service.NewErrBackOff(i.conf.Blame(i.metrics, err), reconnect)
 	}
 	return nil
 }

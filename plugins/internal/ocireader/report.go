@@ -6,24 +6,29 @@ import (
 	"time"
 
 	"github.com/redpanda-data/benthos/v4/public/service"
+
+	"benthos-oci/plugins/internal/ocifields"
 )
 
 // lateness watches what appears only when a window is read a second time.
 type lateness struct {
 	overlap time.Duration
-	events  *service.MetricCounter
-	lag     *service.MetricGauge
+	events  ocifields.Counter
+	lag     ocifields.Gauge
 
 	mu     sync.Mutex
 	most   time.Duration // mu
 	warned bool          // mu
 }
 
-func newLateness(res *service.Resources, component string, overlap time.Duration) *lateness {
+func newLateness(res *service.Resources, m *ocifields.Metrics, component string, overlap time.Duration) *lateness {
+	of := res.Metrics()
 	return &lateness{
 		overlap: overlap,
-		events:  res.Metrics().NewCounter(component+"_late_events_total", "region"), // Records that were first found when their window was read again.
-		lag:     res.Metrics().NewGauge(component + "_late_events_lag_seconds"),     // Longest time after which a record was first found.
+		// Records that were first found when their window was read again.
+		events: m.Counter(of.NewCounter(component+"_late_events_total", "tenancy", "region")),
+		// Longest time after which a record was first found.
+		lag: m.Gauge(of.NewGauge(component+"_late_events_lag_seconds", "tenancy")),
 	}
 }
 
