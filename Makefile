@@ -12,6 +12,8 @@ BIN := .bin
 PROGRAM := ./benthos-oci
 FUZZTIME ?= 30s
 BENCH ?= .
+# Build tags: `make build TAGS=elasticsearch` adds the output elasticsearch_v8, and 30 MB.
+TAGS ?=
 # Arguments of `make run`: make run ARGS="--seed 7".
 ARGS ?=
 
@@ -24,7 +26,15 @@ help: ## Say what each target does
 
 .PHONY: build
 build: ## Build ./benthos-oci (the first build takes a few minutes)
-	$(GO) build -o $(PROGRAM) ./cmd/benthos-oci
+	$(GO) build -tags '$(TAGS)' -o $(PROGRAM) ./cmd/benthos-oci
+
+.PHONY: release
+release: ## Build ./benthos-oci without symbols, and fail where it is not under 70 MB
+	$(GO) build -tags '$(TAGS)' -ldflags '-s -w' -o $(PROGRAM) ./cmd/benthos-oci
+	@bytes=$$(wc -c <$(PROGRAM)); echo "$(PROGRAM): $$((bytes / 1000000)) MB"; \
+	if [ -z '$(TAGS)' ] && [ "$$bytes" -ge 70000000 ]; then \
+		echo "want less than 70 MB: look for a dependency that brings a large one along" >&2; exit 1; \
+	fi
 
 .PHONY: run
 run: build ## See it work: a simulated day of a tenancy becomes incidents
@@ -37,6 +47,7 @@ fmt: $(GOLANGCI_LINT) ## Format the Go code
 .PHONY: lint
 lint: $(GOLANGCI_LINT) ## Check the Go code (the first run installs golangci-lint, a few minutes)
 	$(GO) vet ./...
+	$(GO) vet -tags elasticsearch ./plugins/all
 	$(GOLANGCI_LINT) fmt --diff
 	$(GOLANGCI_LINT) run
 
@@ -94,7 +105,7 @@ configs: build ## Lint every YAML file of the checkout and test the shipped conf
 	$(PROGRAM) test ./config/...
 
 .PHONY: check
-check: lint check-generated rules configs race ## Everything that CI checks
+check: lint check-generated rules configs release race ## Everything that CI checks
 
 .PHONY: vuln
 vuln: ## Look for known vulnerabilities (needs the network)

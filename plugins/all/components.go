@@ -6,7 +6,6 @@ import (
 	_ "github.com/redpanda-data/benthos/v4/public/components/pure/extended"
 
 	// Components of Connect under the Apache license, one by one: components/all brings licensed code with it.
-	_ "github.com/redpanda-data/connect/v4/public/components/elasticsearch/v8"
 	_ "github.com/redpanda-data/connect/v4/public/components/io"
 	_ "github.com/redpanda-data/connect/v4/public/components/kafka"
 	_ "github.com/redpanda-data/connect/v4/public/components/nats"
