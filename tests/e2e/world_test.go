@@ -88,7 +88,8 @@ type pipeline struct {
 	clock     map[string]any // settings of correlate_source
 	correlate map[string]any // settings of correlate; nil is none
 	output    map[string]any
-	state     string // path of the state file
+	state     string         // path of the state file
+	cache     map[string]any // the cache that keeps state; nil is bolt at that path
 }
 
 // yaml gives the config with the clock beside the inputs.
@@ -100,12 +101,14 @@ func (p pipeline) yaml(t *testing.T) string {
 		clock = map[string]any{}
 	}
 	inputs = append(inputs, map[string]any{"label": "clock", "correlate_source": clock})
+	cache := map[string]any{"label": "state", "bolt": map[string]any{"path": p.state, "fsync": false}}
+	if p.cache != nil {
+		cache = p.cache
+	}
 	doc := map[string]any{
-		"input":  map[string]any{"broker": map[string]any{"inputs": inputs}},
-		"output": p.output,
-		"cache_resources": []any{map[string]any{
-			"label": "state", "bolt": map[string]any{"path": p.state, "fsync": false},
-		}},
+		"input":           map[string]any{"broker": map[string]any{"inputs": inputs}},
+		"output":          p.output,
+		"cache_resources": []any{cache},
 	}
 	if p.correlate != nil {
 		doc["pipeline"] = map[string]any{"processors": []any{map[string]any{"label": "detect", "correlate": p.correlate}}}
