@@ -80,7 +80,7 @@ type Cadence struct {
 
 // Reading gives the fields that say what is read, and how its position is kept.
 func Reading(c Cadence) []*service.ConfigField {
-	return []*service.ConfigField{
+	return append([]*service.ConfigField{
 		service.NewStringField(fieldStart).Description("Where the first run begins: a span before now (`-24h`, `-30d`), a day (`2026-11-01`) or a time (`2026-11-01T00:00:00Z`). "+
 			"It is made absolute once and saved; later runs continue where the last one stood, whatever is set here.").
 			Default("-24h").LintRule(lintTime).Examples("-24h", "-30d", "2026-11-01T00:00:00Z"),
@@ -88,14 +88,30 @@ func Reading(c Cadence) []*service.ConfigField {
 			"Empty: it never ends.").Default("").LintRule(lintTime).Examples("-1h", "2026-11-02T00:00:00Z"),
 		service.NewDurationField(fieldPoll).Description("How long to wait after a sweep that has caught up.").Default(c.Poll),
 		service.NewDurationField(fieldOverlap).Description(c.OverlapMeaning).Default(c.Overlap).Advanced(),
-		service.NewStringField(fieldCache).Description("Label of the cache resource that keeps the position. Without one, a restart begins at `start` again.").
-			Default("").Example("state"),
+	}, Keeping(Keep{
+		Cache:     "Label of the cache resource that keeps the position. Without one, a restart begins at `start` again.",
+		Rate:      "Most requests a second, over all inputs of this process that read the same tenancy. The first input to start sets it.",
+		PerSecond: oci.DefaultRequestsPerSecond,
+	})...)
+}
+
+// Keep says how the fields of Keeping differ between inputs.
+type Keep struct {
+	// Cache says what the cache is for, Rate whose requests are counted.
+	Cache, Rate string
+	// PerSecond is the default of the rate.
+	PerSecond float64
+}
+
+// Keeping gives the fields that say where the position is kept, and the bounds of what is read; Reading has them, too.
+func Keeping(k Keep) []*service.ConfigField {
+	return []*service.ConfigField{
+		service.NewStringField(fieldCache).Description(k.Cache).Default("").Example("state"),
 		service.NewStringField(fieldKey).Description("Prefix of the position's keys in the cache. Empty: the component and the tenancy. " +
 			"Set it where several inputs read the same tenancy with one cache.").Default("").Advanced(),
 		service.NewIntField(fieldLimit).Description("Most batches that may be on their way, read and not yet acked; at the limit the input pauses.").
 			Default(64).LintRule(`root = if this < 1 { "must be at least 1" }`).Advanced(),
-		service.NewFloatField(fieldRate).Description("Most requests a second, over all inputs of this process that read the same tenancy. The first input to start sets it.").
-			Default(oci.DefaultRequestsPerSecond).LintRule(`root = if this <= 0 { "must be more than 0" }`).Advanced(),
+		service.NewFloatField(fieldRate).Description(k.Rate).Default(k.PerSecond).LintRule(`root = if this <= 0 { "must be more than 0" }`).Advanced(),
 		service.NewIntField(fieldPageBytes).Description("Largest body that is read, in bytes after decompression.").
 			Default(oci.DefaultMaxBody).LintRule(`root = if this < 1024 { "must be at least 1024" }`).Advanced(),
 		service.NewIntField(fieldEventBytes).Description("Records larger than this leave flagged with an error, so that a dead letter output can take them.").
@@ -125,6 +141,15 @@ type Config struct {
 
 // Parse reads the fields of Auth and Reading.
 func Parse(conf *service.ParsedConfig) (Config, error) {
+	c, err := ParseKeeping(conf)
+	if err != nil {
+		return c, err
+	}
+	return c, c.parseSpan(conf)
+}
+
+// ParseKeeping reads the fields of Auth and Keeping, for an input that has no span of time.
+func ParseKeeping(conf *service.ParsedConfig) (Config, error) {
 	var c Config
 	var err error
 	str := func(path ...string) string {
@@ -140,32 +165,14 @@ func Parse(conf *service.ParsedConfig) (Config, error) {
 		Region: str(fieldAuth, fieldRegion), ConfigFile: str(fieldAuth, fieldConfigFile), Profile: str(fieldAuth, fieldProfile),
 	}
 	c.Endpoint, c.Cache, c.Key = str(fieldEndpoint), str(fieldCache), str(fieldKey)
-	start, end := str(fieldStart), str(fieldEnd)
 	if err != nil {
 		return c, err
 	}
-	if c.Start, err = ParseMoment(start); err != nil {
-		return c, fmt.Errorf("reading %s: %w", fieldStart, err)
+	if c.Timeout, err = conf.FieldDuration(fieldTimeout); err != nil {
+		return c, err
 	}
-	if c.Start.IsZero() {
-		return c, fmt.Errorf("reading %s: it must not be empty", fieldStart)
-	}
-	if c.End, err = ParseMoment(end); err != nil {
-		return c, fmt.Errorf("reading %s: %w", fieldEnd, err)
-	}
-	if !after(c.End, c.Start) {
-		return c, fmt.Errorf("reading %s: it must lie after %s", fieldEnd, fieldStart)
-	}
-	for _, f := range []struct {
-		name string
-		to   *time.Duration
-	}{{fieldPoll, &c.Poll}, {fieldOverlap, &c.Overlap}, {fieldTimeout, &c.Timeout}} {
-		if *f.to, err = conf.FieldDuration(f.name); err != nil {
-			return c, err
-		}
-		if *f.to <= 0 {
-			return c, fmt.Errorf("reading %s: it must be more than 0", f.name)
-		}
+	if c.Timeout <= 0 {
+		return c, fmt.Errorf("reading %s: it must be more than 0", fieldTimeout)
 	}
 	pageBytes := 0
 	for _, f := range []struct {
@@ -187,6 +194,42 @@ func Parse(conf *service.ParsedConfig) (Config, error) {
 		return c, fmt.Errorf("reading %s: it must be more than 0", fieldRate)
 	}
 	return c, nil
+}
+
+// parseSpan reads the fields of Reading that those of Keeping are not.
+func (c *Config) parseSpan(conf *service.ParsedConfig) error {
+	start, err := conf.FieldString(fieldStart)
+	if err != nil {
+		return err
+	}
+	end, err := conf.FieldString(fieldEnd)
+	if err != nil {
+		return err
+	}
+	if c.Start, err = ParseMoment(start); err != nil {
+		return fmt.Errorf("reading %s: %w", fieldStart, err)
+	}
+	if c.Start.IsZero() {
+		return fmt.Errorf("reading %s: it must not be empty", fieldStart)
+	}
+	if c.End, err = ParseMoment(end); err != nil {
+		return fmt.Errorf("reading %s: %w", fieldEnd, err)
+	}
+	if !after(c.End, c.Start) {
+		return fmt.Errorf("reading %s: it must lie after %s", fieldEnd, fieldStart)
+	}
+	for _, f := range []struct {
+		name string
+		to   *time.Duration
+	}{{fieldPoll, &c.Poll}, {fieldOverlap, &c.Overlap}} {
+		if *f.to, err = conf.FieldDuration(f.name); err != nil {
+			return err
+		}
+		if *f.to <= 0 {
+			return fmt.Errorf("reading %s: it must be more than 0", f.name)
+		}
+	}
+	return nil
 }
 
 // Moment is a point in time, absolute or so far before now. The zero value is none.
