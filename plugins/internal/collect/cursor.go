@@ -21,6 +21,9 @@ type Plan struct {
 	Inclusive bool
 	// MaxPasses is how many passes may wait for acks and for being saved.
 	MaxPasses int
+	// Abreast is how many passes may be read at the same time; 0 means one.
+	// Where something may still appear late, they are read one after the other all the same.
+	Abreast int
 }
 
 // DefaultPlan gives the lengths that suit Oracle's Audit API.
@@ -40,6 +43,7 @@ type Pass struct {
 	// Spans are read one after the other.
 	Spans []Span
 
+	begin  time.Time // where what is new in it begins
 	end    time.Time // what lies before it was read once the pass is done
 	again  time.Time // where the next pass must begin to look again
 	ids    []ID      // acked, and not saved yet
@@ -53,14 +57,10 @@ type Pass struct {
 func (p *Pass) End() time.Time { return p.end }
 
 // Begin is where the new part of the pass begins; nothing that comes later was processed before it, but for what appears late.
-func (p *Pass) Begin() time.Time {
-	for _, s := range p.Spans {
-		if !s.Again {
-			return s.Start
-		}
-	}
-	return p.end
-}
+func (p *Pass) Begin() time.Time { return p.begin }
+
+// alone is true where the pass looks for what appeared late: it is read while no other pass of its partition is.
+func (p *Pass) alone() bool { return len(p.Spans) > 0 && p.Spans[0].Again }
 
 // Split halves a span whose answers are too large; false where it is a minute long already.
 func (p *Pass) Split(i int) bool {
@@ -118,16 +118,14 @@ func Start(plan Plan, prefix string, start time.Time) *Cursor {
 // Next gives the pass to read now, which is Oracle's time; false where there is nothing to read.
 // A pass that could not be read to its end is given again.
 func (c *Cursor) Next(now time.Time) (*Pass, bool) {
-	for _, p := range c.passes {
-		if p.active {
-			return nil, false
-		}
-		if !p.read {
-			p.active = true
-			return p, true
-		}
+	if p, ok := c.Again(); ok {
+		return p, true
 	}
-	if len(c.passes) >= max(1, c.plan.MaxPasses) {
+	reading := c.reading()
+	if reading >= max(1, c.plan.Abreast) || reading > 0 && c.again.Before(c.end) || len(c.passes) >= max(1, c.plan.MaxPasses) {
+		return nil, false
+	}
+	if slices.ContainsFunc(c.passes, func(p *Pass) bool { return !p.active && !p.read || p.active && p.alone() }) {
 		return nil, false
 	}
 	if c.plan.Retention > 0 {
@@ -137,7 +135,7 @@ func (c *Cursor) Next(now time.Time) (*Pass, bool) {
 	if !horizon.After(c.end) && !c.straggling(now) {
 		return nil, false
 	}
-	p := &Pass{end: later(c.end, earlier(horizon, c.end.Add(c.window))), active: true}
+	p := &Pass{begin: c.end, end: later(c.end, earlier(horizon, c.end.Add(c.window))), active: true}
 	// Beyond the overlap nothing appears any more, so a backfill reads nothing twice.
 	p.again = later(c.again, earlier(p.end, settled))
 	if c.again.Before(c.end) {
@@ -149,6 +147,39 @@ func (c *Cursor) Next(now time.Time) (*Pass, bool) {
 	c.end, c.again = p.end, p.again
 	c.passes = append(c.passes, p)
 	return p, true
+}
+
+// Again gives a pass that could not be read to its end, or of which the output refused something; false where there is none,
+// or where it cannot be read beside those that are being read.
+func (c *Cursor) Again() (*Pass, bool) {
+	reading := c.reading()
+	if reading >= max(1, c.plan.Abreast) {
+		return nil, false
+	}
+	for _, p := range c.passes {
+		switch {
+		case p.active && p.alone():
+			return nil, false
+		case p.active || p.read:
+			continue
+		case reading > 0 && p.alone():
+			return nil, false
+		}
+		p.active = true
+		return p, true
+	}
+	return nil, false
+}
+
+// reading is the number of passes that are being read.
+func (c *Cursor) reading() int {
+	n := 0
+	for _, p := range c.passes {
+		if p.active {
+			n++
+		}
+	}
+	return n
 }
 
 // horizon is the end of what may be read at now.
@@ -283,6 +314,24 @@ func (c *Cursor) Position() time.Time { return c.end }
 
 // Delivered is the time before which everything was delivered and saved.
 func (c *Cursor) Delivered() time.Time { return c.saved }
+
+// Low is the time before which everything that is new was read to its end, whether or not it was delivered.
+func (c *Cursor) Low() time.Time {
+	for _, p := range c.passes {
+		if !p.read {
+			return p.begin
+		}
+	}
+	return c.end
+}
+
+// Open is the number of passes that were given out and are not saved. After a crash they are read again.
+func (c *Cursor) Open() int { return len(c.passes) }
+
+// Progress says of a bounded reading how much of its time was delivered and saved, and how much there is.
+func (c *Cursor) Progress() (done, whole time.Duration) {
+	return max(0, earlier(c.saved, c.stop()).Sub(c.start)), max(0, c.stop().Sub(c.start))
+}
 
 // First gives the write that makes a new partition known, before its first request.
 func (c *Cursor) First() []Change {

@@ -2,6 +2,7 @@ package collect
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"testing"
 	"time"
@@ -400,5 +401,73 @@ func TestNewPartitionBeginsAtTheLastListingThatDidNotShowIt(t *testing.T) {
 	l.Refreshed = at("08:10")
 	if got, want := l.Found(15*time.Minute), at("08:00"); !got.Equal(want) {
 		t.Errorf("just after the start: got %s, want %s", got, want)
+	}
+}
+
+func TestBackfillReadsWindowsAbreastAndLiveDoesNot(t *testing.T) {
+	plan := livePlan()
+	plan.Abreast = 3
+	c := Start(plan, "p", at("00:00"))
+	first, second, third := next(t, c, "10:00"), next(t, c, "10:00"), next(t, c, "10:00")
+	if p, ok := c.Next(at("10:00")); ok {
+		t.Fatalf("got a fourth pass %v, want three abreast", spans(p))
+	}
+	if got := []string{spans(first)[0], spans(second)[0], spans(third)[0]}; !slices.Equal(got, []string{"00:00:00-01:00:00", "01:00:00-02:00:00", "02:00:00-03:00:00"}) {
+		t.Errorf("got %v, want one window behind the other", got)
+	}
+	c.Read(third, 1)
+	if _, ok := c.Save(); ok || !c.Low().Equal(at("00:00")) {
+		t.Errorf("the position moved, or time to %s, though the first window is still being read", c.Low())
+	}
+	c.Fail(first)
+	if p, ok := c.Next(at("10:00")); !ok || p != first {
+		t.Errorf("got %v, want the pass that failed before any new one", p)
+	}
+	c.Read(first, 1)
+	if !c.Low().Equal(at("01:00")) || c.Open() != 3 {
+		t.Errorf("got low %s with %d open, want 01:00 and 3", c.Low(), c.Open())
+	}
+	c.Read(second, 1)
+	save, ok := c.Save()
+	if !ok {
+		t.Fatal("nothing to save of three passes that were read")
+	}
+	c.Saved(save)
+	if !c.Delivered().Equal(at("03:00")) || c.Open() != 0 {
+		t.Errorf("got %s delivered with %d open, want 03:00 and 0", c.Delivered(), c.Open())
+	}
+
+	// Where something may still appear late, one waits for the other.
+	c = Start(plan, "p", at("09:00"))
+	p := next(t, c, "10:02")
+	if other, ok := c.Next(at("10:30")); ok {
+		t.Errorf("got %v beside %v, whose end is looked at again", spans(other), spans(p))
+	}
+	c.Read(p, 1)
+	again := next(t, c, "10:30")
+	if !again.Spans[0].Again {
+		t.Fatalf("got %v, want a pass that looks again", spans(again))
+	}
+	c.Fail(again)
+	if p, ok := c.Again(); !ok || p != again {
+		t.Errorf("got %v, want the pass that failed", p)
+	}
+}
+
+func TestProgressOfABoundedReadingIsWhatWasSavedOfItsSpan(t *testing.T) {
+	plan := livePlan()
+	plan.End = at("10:00")
+	c, s := Start(plan, "p", at("06:00")), store{}
+	if done, whole := c.Progress(); done != 0 || whole != 4*time.Hour {
+		t.Errorf("got %s of %s, want 0s of 4h", done, whole)
+	}
+	finish(t, c, s, next(t, c, "20:00"), "a")
+	c = s.restart(t, plan, "p")
+	if done, whole := c.Progress(); done != time.Hour || whole != 4*time.Hour {
+		t.Errorf("got %s of %s after a restart, want 1h of 4h", done, whole)
+	}
+	plan.End = at("05:00")
+	if done, whole := s.restart(t, plan, "p").Progress(); done != 0 || whole != 0 {
+		t.Errorf("got %s of %s of a reading that ends before it begins, want nothing", done, whole)
 	}
 }

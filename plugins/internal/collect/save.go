@@ -3,6 +3,7 @@ package collect
 import (
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -28,8 +29,7 @@ func (c *Cursor) Save() (*Save, bool) {
 		}
 		s.passes++
 		if len(p.ids) > 0 {
-			// Named by where the pass begins: one that a crash has cut short is overwritten, not left behind.
-			all = append(all, segment{name: minute(s.end), end: p.end, ids: p.ids})
+			all = append(all, segment{name: unique(all, minute(s.end)), end: p.end, ids: p.ids})
 		}
 		s.end, s.again = p.end, p.again
 	}
@@ -52,7 +52,7 @@ func (c *Cursor) Save() (*Save, bool) {
 // The position stays. False where fewer than least ids, and at least one, have been acked.
 func (c *Cursor) SavePart(least int) (*Save, bool) {
 	s := &Save{end: c.saved, again: c.savedAgain, parts: map[*Pass]int{}}
-	part := segment{end: c.end}
+	part := segment{name: unique(c.segments, minute(c.saved)+"-1"), end: c.end}
 	for _, p := range c.passes {
 		part.ids = append(part.ids, p.ids...)
 		s.parts[p] = len(p.ids)
@@ -60,12 +60,19 @@ func (c *Cursor) SavePart(least int) (*Save, bool) {
 	if len(part.ids) < max(1, least) {
 		return nil, false
 	}
-	for n := 1; part.name == "" || c.has(part.name); n++ {
-		part.name = minute(c.saved) + "-" + strconv.Itoa(n)
-	}
 	s.kept = append(slices.Clone(c.segments), part)
 	c.write(s)
 	return s, true
+}
+
+// unique names a segment by where its pass begins, so that one which a crash has cut short is overwritten and not left behind.
+// A second one that begins there gets a number: a pass that only looks for what appeared late ends where it begins.
+func unique(all []segment, name string) string {
+	base, _, _ := strings.Cut(name, "-")
+	for n := 2; slices.ContainsFunc(all, func(seg segment) bool { return seg.name == name }); n++ {
+		name = base + "-" + strconv.Itoa(n)
+	}
+	return name
 }
 
 // write puts the changes in their order: new ids, the position, and then the ids that nothing names any more.

@@ -151,3 +151,26 @@ func TestSegmentsSurvive(t *testing.T) {
 		t.Errorf("got %v, %v; want %v", got, err, want)
 	}
 }
+
+func TestLastLookAndWhatFollowsItKeepTheirIdsApart(t *testing.T) {
+	plan := livePlan()
+	plan.Inclusive, plan.End = true, at("10:30")
+	c, s := Start(plan, "p", at("10:00")), store{}
+	finish(t, c, s, next(t, c, "10:32"), "a")
+	finish(t, c, s, next(t, c, "10:47"), "late") // what appeared late in a bounded reading
+	if !c.Finished() {
+		t.Fatal("the bounded reading is not finished")
+	}
+	plan.End = at("11:00")
+	c = s.restart(t, plan, "p")
+	// The windows meet, and a record of the very end may stand in both.
+	if diff := cmp.Diff(finish(t, c, s, next(t, c, "11:20"), "late", "b"), []bool{false, true}); diff != "" {
+		t.Errorf("after the end was raised: got -, want +:\n%s", diff)
+	}
+	c = s.restart(t, plan, "p")
+	for _, id := range ids("b") {
+		if _, known := c.seen[id]; !known {
+			t.Error("the ids of the first window behind the old end are not saved, so its records leave a second time")
+		}
+	}
+}

@@ -21,6 +21,8 @@ func TestNothingIsLostAndWithoutACrashNothingRepeats(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		plan := livePlan()
 		plan.Inclusive = rapid.Bool().Draw(t, "inclusive")
+		plan.Abreast = rapid.IntRange(1, 4).Draw(t, "abreast")
+		plan.FirstWindow = time.Duration(rapid.IntRange(15, 60).Draw(t, "window")) * time.Minute
 		start, length := at("00:00"), 6*time.Hour
 		var world []record
 		for i := range rapid.IntRange(0, 80).Draw(t, "records") {
@@ -42,6 +44,7 @@ func TestNothingIsLostAndWithoutACrashNothingRepeats(t *testing.T) {
 			ids   []ID
 		}
 		var flying []flight
+		var reading []*Pass
 		now := start
 		end := start.Add(length + time.Hour)
 		quiet := false // at the end everything works
@@ -52,7 +55,7 @@ func TestNothingIsLostAndWithoutACrashNothingRepeats(t *testing.T) {
 			if now.After(end) {
 				quiet = true
 			}
-			if quiet && len(flying) == 0 && c.CaughtUp(now) && len(c.passes) == 0 {
+			if quiet && len(flying) == 0 && len(reading) == 0 && c.CaughtUp(now) && len(c.passes) == 0 {
 				break
 			}
 			action := rapid.IntRange(0, 9).Draw(t, "action")
@@ -61,10 +64,19 @@ func TestNothingIsLostAndWithoutACrashNothingRepeats(t *testing.T) {
 			}
 			switch {
 			case action <= 2: // read a pass
-				p, ok := c.Next(now)
-				if !ok {
+				if p, ok := c.Next(now); ok {
+					reading = append(reading, p)
+				}
+				if len(reading) > plan.Abreast {
+					t.Fatalf("%d passes are read at the same time, want at most %d", len(reading), plan.Abreast)
+				}
+				// Any of those that are being read comes to its end, or none yet.
+				i := rapid.IntRange(0, max(len(reading)-1, 0)).Draw(t, "pass")
+				if len(reading) == 0 || !quiet && len(reading) < plan.Abreast && rapid.Bool().Draw(t, "goes on") {
 					break
 				}
+				p := reading[i]
+				reading = append(reading[:i:i], reading[i+1:]...)
 				failed := false
 				for _, span := range p.Spans {
 					var page []ID
@@ -116,7 +128,7 @@ func TestNothingIsLostAndWithoutACrashNothingRepeats(t *testing.T) {
 				}
 				if !quiet && crashing && rapid.IntRange(0, 19).Draw(t, "torn") == 0 {
 					s.write(save.Changes[:rapid.IntRange(0, len(save.Changes)).Draw(t, "written")])
-					c, flying = s.restore(t, plan), nil
+					c, flying, reading = s.restore(t, plan), nil, nil
 					crashes++
 					break
 				}
@@ -137,7 +149,7 @@ func TestNothingIsLostAndWithoutACrashNothingRepeats(t *testing.T) {
 						c.Saved(changes)
 					}
 				}
-				c, flying = s.restore(t, plan), nil
+				c, flying, reading = s.restore(t, plan), nil, nil
 			case !crashing && !quiet: // a long pass is saved in parts
 				if save, ok := c.SavePart(3); ok {
 					s.write(save.Changes)
@@ -145,7 +157,7 @@ func TestNothingIsLostAndWithoutACrashNothingRepeats(t *testing.T) {
 				}
 			default: // a crash
 				if crashing && rapid.IntRange(0, 4).Draw(t, "crash") == 0 {
-					c, flying = s.restore(t, plan), nil
+					c, flying, reading = s.restore(t, plan), nil, nil
 					crashes++
 				}
 			}
