@@ -88,6 +88,8 @@ type Sim struct {
 	keys      keyring
 	faults    *Faults
 	tokens    tokenMint
+	security  *Tokens
+	machine   *instance
 
 	mu      sync.Mutex
 	denials []Denial         // guarded by mu
@@ -188,6 +190,7 @@ func New(config Config) (*Sim, error) {
 	}
 	s := &Sim{config: c, faults: newFaults(c.Seed), counts: map[countKey]int{}, tokens: newTokenMint(c.Seed)}
 	s.keys.seed = c.Seed
+	s.security, s.machine = &Tokens{sim: s, life: defaultTokenLife}, &instance{sim: s}
 	for i := range c.Tenancies {
 		t := newTenancy(c, i)
 		s.tenancies = append(s.tenancies, t)

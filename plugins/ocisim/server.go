@@ -97,6 +97,9 @@ func (s *Sim) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func (q *request) handle(r *http.Request) (*answer, *Fault, *apiError) {
+	if op, route := q.bearerRoute(r); route != nil {
+		return q.handleBearer(r, op, route)
+	}
 	if err := q.authenticate(r); err != nil {
 		return nil, nil, err
 	}
@@ -123,12 +126,26 @@ func (q *request) handle(r *http.Request) (*answer, *Fault, *apiError) {
 	return ans, effect, nil
 }
 
-// authenticate checks date, key and signature, in the order in which Oracle's gateway complains.
-func (q *request) authenticate(r *http.Request) *apiError {
-	const refused = "The required information to complete authentication was not provided or was incorrect."
+// handleBearer answers a request to the metadata service or for a token.
+func (q *request) handleBearer(r *http.Request, op string, route func(*http.Request) (*answer, *apiError)) (*answer, *Fault, *apiError) {
+	q.tenancy = q.sim.tenancies[0]
+	if q.region == "" {
+		q.region = q.tenancy.regions[0]
+	}
+	q.call.Operation, q.call.Tenancy = op, q.tenancy.id
+	effect := q.sim.faults.match(q.call, q.region)
+	if effect != nil && effect.Status >= 400 {
+		return nil, effect, effect.apiError(q)
+	}
+	ans, err := route(r)
+	return ans, effect, err
+}
+
+// readSigned reads the body, and gives what a signature covers.
+func (q *request) readSigned(r *http.Request) (signedRequest, *apiError) {
 	body, err := io.ReadAll(io.LimitReader(r.Body, maxBody))
 	if err != nil {
-		return invalid("The body could not be read.")
+		return signedRequest{}, invalid("The body could not be read.")
 	}
 	q.body = body
 	signed := signedRequest{method: r.Method, target: r.RequestURI, host: r.Host, header: r.Header, body: body}
@@ -139,28 +156,32 @@ func (q *request) authenticate(r *http.Request) *apiError {
 		signed.header = r.Header.Clone()
 		signed.header.Set("Content-Length", strconv.FormatInt(max(r.ContentLength, 0), 10))
 	}
+	return signed, nil
+}
+
+// authenticate checks date, key and signature, in the order in which Oracle's gateway complains.
+func (q *request) authenticate(r *http.Request) *apiError {
+	const refused = "The required information to complete authentication was not provided or was incorrect."
+	signed, failed := q.readSigned(r)
+	if failed != nil {
+		return failed
+	}
 	auth, err := readAuthorization(r.Header.Get("Authorization"))
 	if err != nil {
 		return notAuthenticated(refused)
 	}
-	key, known := q.sim.keys.find(auth.keyID)
+	tenancy, key, known := q.sim.caller(auth.keyID, q.now)
 	if !known {
 		return notAuthenticated(refused)
 	}
-	at, err := signed.date(auth)
-	if err != nil {
-		return notAuthenticated(refused)
+	if failed := q.fresh(signed, auth); failed != nil {
+		return failed
 	}
-	if skew := q.now.Sub(at); skew > maxSkew || skew < -maxSkew {
-		return notAuthenticated(fmt.Sprintf("Date '%s' is not within allowed clock skew. Current '%s', valid datetime range: ['%s', '%s']",
-			at.UTC().Format(http.TimeFormat), q.now.Format(http.TimeFormat),
-			q.now.Add(-maxSkew).Format(http.TimeFormat), q.now.Add(maxSkew).Format(http.TimeFormat)))
-	}
-	if signed.verify(auth, &key.key.PublicKey) != nil {
+	if signed.verify(auth, key) != nil {
 		return notAuthenticated(refused)
 	}
 	for _, t := range q.sim.tenancies {
-		if t.id == key.tenancy {
+		if t.id == tenancy {
 			q.tenancy = t
 		}
 	}
@@ -168,6 +189,20 @@ func (q *request) authenticate(r *http.Request) *apiError {
 	if q.region != "" && !slices.Contains(q.tenancy.regions, q.region) {
 		// A region that the tenancy is not subscribed to knows none of its users.
 		return notAuthenticated(refused)
+	}
+	return nil
+}
+
+// fresh checks that the request was made a short while ago.
+func (q *request) fresh(signed signedRequest, auth authorization) *apiError {
+	at, err := signed.date(auth)
+	if err != nil {
+		return notAuthenticated("The required information to complete authentication was not provided or was incorrect.")
+	}
+	if skew := q.now.Sub(at); skew > maxSkew || skew < -maxSkew {
+		return notAuthenticated(fmt.Sprintf("Date '%s' is not within allowed clock skew. Current '%s', valid datetime range: ['%s', '%s']",
+			at.UTC().Format(http.TimeFormat), q.now.Format(http.TimeFormat),
+			q.now.Add(-maxSkew).Format(http.TimeFormat), q.now.Add(maxSkew).Format(http.TimeFormat)))
 	}
 	return nil
 }
@@ -203,7 +238,7 @@ func Operations() []string {
 	for i, r := range routes {
 		names[i] = r.operation
 	}
-	return names
+	return append(names, metadataOperation, federateOperation, workloadOperation)
 }
 
 // route finds what answers the call. An unknown one has no operation.
@@ -235,7 +270,7 @@ func matches(parts []string, want ...string) bool {
 }
 
 // services are the words that an endpoint may put behind the region, and before it in a host's name.
-var services = []string{"audit", "identity", "cloudguard", "cloudguard-cp-api", "logging"}
+var services = []string{"audit", "identity", "cloudguard", "cloudguard-cp-api", "logging", "auth"}
 
 // splitPath takes the region off the path or, where there is none, off the host.
 func splitPath(r *http.Request) (region, path string) {

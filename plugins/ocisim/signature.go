@@ -94,7 +94,11 @@ func (r signedRequest) signingString(headers []string) (string, error) {
 
 // verify checks that the signature covers what it must and was made with the key.
 func (r signedRequest) verify(a authorization, key *rsa.PublicKey) error {
-	required := []string{"(request-target)", "host"}
+	return r.verifyCovering(a, key, "(request-target)", "host")
+}
+
+// verifyCovering is verify where other headers are required; those of a body always are.
+func (r signedRequest) verifyCovering(a authorization, key *rsa.PublicKey, required ...string) error {
 	if r.hasBody() {
 		required = append(required, "content-length", "content-type", "x-content-sha256")
 	}
