@@ -21,9 +21,6 @@ const (
 	auditGroup, auditTreeGroup = "_Audit", "_Audit_Include_Subcompartment"
 )
 
-// posted are the operations that are called by POST; all others are called by GET.
-var posted = map[string]bool{searchLogsOperation: true}
-
 // search is the body of a SearchLogs call.
 type search struct {
 	start, end time.Time

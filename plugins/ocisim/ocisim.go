@@ -50,9 +50,11 @@ type Config struct {
 	Problems int
 	// CloudGuardOff leaves Cloud Guard disabled in all tenancies.
 	CloudGuardOff bool
+	// Partitions is the number of partitions of each stream; 0 means 3, less than 0 means that there are no streams.
+	Partitions int
 	// PageSize is the number of events in a page of ListEvents; 0 means 100.
 	PageSize int
-	// EmptyPages is the fraction of pages that are empty and carry a token; 0 means 0.1, less than 0 means none.
+	// EmptyPages is the fraction of pages that are empty and carry a token or cursor; 0 means 0.1, less than 0 means none.
 	EmptyPages float64
 	// LateFraction is the fraction of events that are processed five and more minutes after they happened;
 	// 0 means 0.02, less than 0 means none. One in fifty of them takes up to 20 minutes.
@@ -116,6 +118,7 @@ func (c Config) withDefaults() (Config, error) {
 	setInt(&c.Events, 10_000)
 	setInt(&c.Problems, 12)
 	setInt(&c.PageSize, 100)
+	setInt(&c.Partitions, defaultPartitions)
 	if c.EmptyPages == 0 {
 		c.EmptyPages = 0.1
 	}
@@ -162,6 +165,8 @@ func (c Config) check() error {
 		return fmt.Errorf("reading the simulator's configuration: a tenancy needs at least one user: %w", ErrConfig)
 	case c.PageSize < 1:
 		return fmt.Errorf("reading the simulator's configuration: a page holds at least one event: %w", ErrConfig)
+	case c.Partitions > maxPartitions:
+		return fmt.Errorf("reading the simulator's configuration: %d partitions, want at most %d: %w", c.Partitions, maxPartitions, ErrConfig)
 	case c.EmptyPages > 1 || c.LateFraction > 1:
 		return fmt.Errorf("reading the simulator's configuration: a fraction is at most 1: %w", ErrConfig)
 	}

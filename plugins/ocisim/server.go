@@ -15,12 +15,13 @@ import (
 )
 
 // maxBody bounds what is read of a request.
-const maxBody = 1 << 20
+const maxBody = 2 << 20
 
 // request is a call on its way through the simulator.
 type request struct {
 	sim     *Sim
 	tenancy *tenancy
+	host    string // as the client named it
 	region  string
 	path    string // without the region and service that an endpoint puts before it
 	query   url.Values
@@ -72,7 +73,7 @@ func missing(name string) *apiError {
 // A leading path segment chooses the region, as does a host as audit.eu-frankfurt-1.oraclecloud.com; else it is the home region.
 func (s *Sim) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	now := s.config.Clock().UTC()
-	req := &request{sim: s, now: now, query: r.URL.Query(), header: w.Header()}
+	req := &request{sim: s, now: now, query: r.URL.Query(), header: w.Header(), host: r.Host}
 	req.region, req.path = splitPath(r)
 	req.call = Call{Path: req.path, Query: r.URL.RawQuery, Time: now, Compartment: req.query.Get("compartmentId")}
 	w.Header().Set("Date", now.Format(http.TimeFormat))
@@ -108,7 +109,7 @@ func (q *request) handle(r *http.Request) (*answer, *Fault, *apiError) {
 	}
 	op, route := q.route(r.Method)
 	q.call.Operation = op
-	if posted[op] {
+	if op == searchLogsOperation {
 		q.call.Compartment = q.firstSearched()
 	}
 	effect := q.sim.faults.match(q.call, q.region)
@@ -227,6 +228,16 @@ var routes = []struct {
 	{"ListProblemHistories", []string{"20200131", "problems", "*", "histories"}, listProblemHistories},
 	{"ListProblemEndpoints", []string{"20200131", "problems", "*", "endpoints"}, listProblemEndpoints},
 	{searchLogsOperation, []string{"20190909", "search"}, whole(searchLogs)},
+	{"ListStreams", []string{"20180418", "streams"}, whole(listStreams)},
+	{"GetStream", []string{"20180418", "streams", "*"}, onStream(ReadStreams, getStream)},
+	{"CreateCursor", []string{"20180418", "streams", "*", "cursors"}, onStream(UseStreamPull, createCursor)},
+	{"CreateGroupCursor", []string{"20180418", "streams", "*", "groupCursors"}, onStream(UseStreamPull, createGroupCursor)},
+	{"GetMessages", []string{"20180418", "streams", "*", "messages"}, onStream(UseStreamPull, getMessages)},
+	{"PutMessages", []string{"20180418", "streams", "*", "messages"}, onStream(UseStreamPush, putMessages)},
+	{"ConsumerCommit", []string{"20180418", "streams", "*", "commit"}, onStream(UseStreamPull, consumerCommit)},
+	{"ConsumerHeartbeat", []string{"20180418", "streams", "*", "heartbeat"}, onStream(UseStreamPull, consumerHeartbeat)},
+	{"GetGroup", []string{"20180418", "streams", "*", "groups", "*"}, onStream(UseStreamPull, getGroup)},
+	{"UpdateGroup", []string{"20180418", "streams", "*", "groups", "*"}, onStream(UseStreamPull, updateGroup)},
 }
 
 // whole makes a route of an operation that names no single resource.
@@ -245,7 +256,7 @@ func Operations() []string {
 func (q *request) route(method string) (string, route) {
 	parts := strings.Split(strings.Trim(q.path, "/"), "/")
 	for _, r := range routes {
-		if !matches(parts, r.path...) || (method == http.MethodPost) != posted[r.operation] || method != http.MethodPost && method != http.MethodGet {
+		if !matches(parts, r.path...) || method != verbOf(r.operation) {
 			continue
 		}
 		id := ""
@@ -270,7 +281,7 @@ func matches(parts []string, want ...string) bool {
 }
 
 // services are the words that an endpoint may put behind the region, and before it in a host's name.
-var services = []string{"audit", "identity", "cloudguard", "cloudguard-cp-api", "logging", "auth"}
+var services = []string{"audit", "identity", "cloudguard", "cloudguard-cp-api", "logging", "streaming", "auth"}
 
 // splitPath takes the region off the path or, where there is none, off the host.
 func splitPath(r *http.Request) (region, path string) {
@@ -287,6 +298,9 @@ func splitPath(r *http.Request) (region, path string) {
 		return region, path
 	}
 	labels := strings.Split(r.Host, ".")
+	if len(labels) > 0 && strings.HasPrefix(labels[0], "cell-") {
+		labels = labels[1:]
+	}
 	if len(labels) > 2 && slices.Contains(services, labels[0]) && looksLikeRegion(labels[1]) {
 		region = labels[1]
 	}

@@ -17,6 +17,10 @@ func (f *Fault) spoil(q *request, a *answer) {
 	if f == nil {
 		return
 	}
+	if f.Effect == EffectLoop && q.header.Get(headerNextCursor) != "" {
+		q.header.Set(headerNextCursor, q.query.Get("cursor"))
+		return
+	}
 	if f.Effect == EffectLoop && a.page {
 		a.next = q.query.Get("page")
 		if a.next == "" {

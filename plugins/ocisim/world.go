@@ -30,7 +30,7 @@ type Compartment struct {
 	Deleted bool // by now
 }
 
-// tenancy is a simulated tenancy and all that happens in it. It does not change once it is made.
+// tenancy is a simulated tenancy and all that happens in it. But for its streams, it does not change once it is made.
 type tenancy struct {
 	config       Config
 	number       int
@@ -44,6 +44,7 @@ type tenancy struct {
 	woven        []wovenEvent
 	stories      []Story
 	problems     []problem
+	streams      streams
 }
 
 type compartment struct {
