@@ -42,7 +42,7 @@ func (e *Engine) Advance(ctx context.Context, t watermark.Tick) ([]*incident.Inc
 		s.after = append([]Change{clockRow}, s.after...)
 	}
 	e.clockUnsaved = true
-	if err := e.save(ctx, p.l, p.ids, s); err != nil {
+	if err := e.save(ctx, p.l, p.records, s); err != nil {
 		p.takeBack()
 		return nil, err
 	}
@@ -136,20 +136,4 @@ func (e *Engine) passSlot(r *record, s *slot, mark int64, reopened bool) *incide
 		return r.message(s, incident.Update, min(mark, add(s.sentAt, every)))
 	}
 	return nil
-}
-
-// planKey gives the plan's key in the key of a record's row.
-func planKey(id string) string {
-	const prefix = "record/"
-	end := len(id)
-	for i := len(id) - 1; i >= 0; i-- {
-		if id[i] == '/' {
-			end = i
-			break
-		}
-	}
-	if end <= len(prefix) {
-		return ""
-	}
-	return id[len(prefix):end]
 }

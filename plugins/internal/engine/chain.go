@@ -32,7 +32,8 @@ func (s *ruleset) chain(rules []*rule.Rule) error {
 
 // feeding is what a record gets from other rules.
 type feeding struct {
-	*work
+	placed
+	adds   []addition
 	events []*event.Event
 }
 
@@ -61,15 +62,16 @@ func (p *passing) give(r *record, inc *incident.Incident) {
 		if hit.Null {
 			p.e.metrics.NullKeys(of.rule.ID, 1)
 		}
-		w, ok := of.place(&hit, r.tenancy)
+		at, null, ok := of.place(&hit, r.tenancy)
 		if !ok {
 			continue
 		}
-		f := p.feeds[w.id]
+		at.id = recordID{of: of.state.number, sum: sumOf(at.scope, at.key, null)}
+		f := p.feeds[at.id]
 		if f == nil {
-			f = &feeding{work: w}
-			p.feeds[w.id] = f
-			p.plans[w.id], p.scopes[w.id] = of, w.scope
+			f = &feeding{placed: at}
+			p.feeds[at.id] = f
+			p.plans[at.id], p.scopes[at.id] = of, at.scope
 		}
 		f.adds = append(f.adds, addition{event: len(f.events), pattern: hit.Pattern, captures: hit.Captures})
 		f.events = append(f.events, ev)
@@ -91,7 +93,7 @@ func (p *passing) take(r *record, f *feeding) *record {
 		}
 		if r == nil {
 			r = newRecord(f.plan, f.id, f.tenancy, f.key)
-			r.short = e.memory.lostUntil(f.plan)
+			r.short = f.plan.state.lost.Load()
 			p.l.put(r)
 		}
 		if r.tenancy == "" && r.key == nil {

@@ -34,6 +34,9 @@ type chunk struct {
 
 func (c *chunks) take(e *window.Entry, size int) {
 	e.Chunk = 0
+	if size == 0 {
+		return
+	}
 	c.open = append(c.open, e)
 	if len(c.open) < size {
 		return
@@ -57,6 +60,9 @@ func (c *chunks) row(number int64) *chunk {
 
 // changed says that what is saved of e is not true any more.
 func (c *chunks) changed(e *window.Entry) {
+	if len(c.rows) == 0 {
+		return
+	}
 	if row := c.row(e.Chunk); row != nil {
 		row.dirty = true
 	}
@@ -88,6 +94,9 @@ func (c *chunks) renumber(all bool) {
 
 // drop takes e out; a row without entries is deleted.
 func (c *chunks) drop(e *window.Entry) {
+	if len(c.open)+len(c.rows) == 0 {
+		return
+	}
 	row := c.row(e.Chunk)
 	if row == nil {
 		if i := slices.Index(c.open, e); i >= 0 {
@@ -103,4 +112,7 @@ func (c *chunks) drop(e *window.Entry) {
 	c.rows = slices.DeleteFunc(c.rows, func(r *chunk) bool { return r == row })
 }
 
-func chunkKey(id string, number int64) string { return id + "/" + strconv.FormatInt(number, 10) }
+// row gives the key of the record's row, chunkKey that of one of its chunks.
+func (r *record) row() string { return rowKey(r.plan.key, r.id.sum) }
+
+func (r *record) chunkKey(number int64) string { return r.row() + "/" + strconv.FormatInt(number, 10) }

@@ -101,10 +101,10 @@ func (p *plan) adopt(e *window.Entry, saved [][]string) {
 }
 
 // decodeRecord reads a record's own row. The entries of its chunks are still to come: see readChunk and rebuild.
-func decodeRecord(p *plan, id string, row []byte) (*record, error) {
+func decodeRecord(p *plan, id recordID, row []byte) (*record, error) {
 	body, err := window.Open(row)
 	if err != nil {
-		return nil, fmt.Errorf("opening record %s: %w", id, err)
+		return nil, fmt.Errorf("opening record %s: %w", rowKey(p.key, id.sum), err)
 	}
 	d := window.NewDecoder(body)
 	captures := readCaptures(d)
@@ -126,7 +126,7 @@ func decodeRecord(p *plan, id string, row []byte) (*record, error) {
 	}
 	r.chunks.open = r.readEntries(d, captures, 0)
 	if err := d.Err(); err != nil {
-		return nil, fmt.Errorf("decoding record %s: %w", id, err)
+		return nil, fmt.Errorf("decoding record %s: %w", rowKey(p.key, id.sum), err)
 	}
 	return r, nil
 }
@@ -135,13 +135,13 @@ func decodeRecord(p *plan, id string, row []byte) (*record, error) {
 func (r *record) readChunk(row *chunk, value []byte) error {
 	body, err := window.Open(value)
 	if err != nil {
-		return fmt.Errorf("opening chunk %d of record %s: %w", row.number, r.id, err)
+		return fmt.Errorf("opening chunk %d of record %s: %w", row.number, r.row(), err)
 	}
 	d := window.NewDecoder(body)
 	captures := readCaptures(d)
 	entries := r.readEntries(d, captures, row.number)
 	if err := d.Err(); err != nil {
-		return fmt.Errorf("decoding chunk %d of record %s: %w", row.number, r.id, err)
+		return fmt.Errorf("decoding chunk %d of record %s: %w", row.number, r.row(), err)
 	}
 	row.entries, row.live = entries, len(entries)
 	return nil

@@ -47,21 +47,21 @@ func TestRecordSurvivesEncoding(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			id := recordID(p, "t1", []any{"x"}, 0)
-			l := e.lock([]string{id})
+			list := []wanted{{id: recordID{sum: sumOf("t1", []any{"x"}, 0)}, plan: p}}
+			l := e.lock(allShards)
 			defer l.unlock()
-			if err := l.load(context.Background(), []string{id}, map[string]*plan{id: p}); err != nil {
+			if err := l.load(context.Background(), list); err != nil {
 				t.Fatal(err)
 			}
-			r := l.byID[id]
+			r := list[0].record
 			if r.series.Len() != entries || len(r.chunks.rows) != entries/chunkSize {
 				t.Fatalf("%d entries in %d rows, want %d in %d", r.series.Len(), len(r.chunks.rows), entries, entries/chunkSize)
 			}
-			if diff := gocmp.Diff(store.rows[id], r.encode()); diff != "" {
+			if diff := gocmp.Diff(store.rows[r.row()], r.encode()); diff != "" {
 				t.Errorf("encoded again it is another row (-saved +again)\n%s", diff)
 			}
 			for _, row := range r.chunks.rows {
-				if diff := gocmp.Diff(store.rows[chunkKey(id, row.number)], r.encodeChunk(row)); diff != "" {
+				if diff := gocmp.Diff(store.rows[r.chunkKey(row.number)], r.encodeChunk(row)); diff != "" {
 					t.Errorf("encoded again row %d is another (-saved +again)\n%s", row.number, diff)
 				}
 			}
@@ -85,12 +85,12 @@ func TestSavingAHotKeyWritesAFewRows(t *testing.T) {
 
 func TestWordsOfARuleMayChangeWithoutItsState(t *testing.T) {
 	p, store := filled(t, 3)
-	id := recordID(p, "t1", []any{"x"}, 0)
+	sum := sumOf("t1", []any{"x"}, 0)
 	// The same patterns capture other fields, in another order.
 	next := *p
 	next.captures = [][]string{{"unmapped.k", "unmapped.v"}, {}}
 	next.patterns = []patternPlan{{name: "a", index: map[string]int{"unmapped.k": 0, "unmapped.v": 1}}, {name: "b", index: map[string]int{}}}
-	r, err := decodeRecord(&next, id, store.rows[id])
+	r, err := decodeRecord(&next, recordID{sum: sum}, store.rows[rowKey(p.key, sum)])
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -135,7 +135,7 @@ func FuzzDecodeRecord(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
-		r, err := decodeRecord(p, "record", window.Seal(body))
+		r, err := decodeRecord(p, recordID{}, window.Seal(body))
 		if err != nil {
 			if !errors.Is(err, window.ErrCorrupt) {
 				t.Fatalf("an error of another kind: %v", err)

@@ -3,6 +3,7 @@ package engine
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"slices"
 	"strconv"
 	"sync"
@@ -34,7 +35,7 @@ type scopeDue struct {
 type dueMinute struct {
 	rows   []int64
 	loaded bool
-	keys   map[string]int64 // by record: its deadline
+	keys   map[recordID]int64 // by record: its deadline
 }
 
 // Keys of rows.
@@ -51,8 +52,9 @@ func minuteKey(scope string, row int64) string {
 
 // deadline is one record that waits.
 type deadline struct {
-	scope, id string
-	due       int64
+	scope string
+	id    recordID
+	due   int64
 }
 
 func minuteOf(due int64) int64 {
@@ -64,12 +66,12 @@ func minuteOf(due int64) int64 {
 }
 
 // add registers deadlines and gives the rows to write: first the new ones, then those that name them.
-func (d *deadlines) add(list []deadline) []Change {
+func (d *deadlines) add(list []deadline, keys *states) []Change {
 	if len(list) == 0 {
 		return nil
 	}
 	slices.SortFunc(list, func(a, b deadline) int {
-		return cmp.Or(cmp.Compare(a.scope, b.scope), cmp.Compare(minuteOf(a.due), minuteOf(b.due)), cmp.Compare(a.id, b.id))
+		return cmp.Or(cmp.Compare(a.scope, b.scope), cmp.Compare(minuteOf(a.due), minuteOf(b.due)), a.id.compare(b.id))
 	})
 	var rows []Change
 	touched := map[string]bool{}
@@ -84,7 +86,7 @@ func (d *deadlines) add(list []deadline) []Change {
 		}
 		at := s.minutes[m]
 		if at == nil {
-			at = &dueMinute{loaded: true, keys: map[string]int64{}}
+			at = &dueMinute{loaded: true, keys: map[recordID]int64{}}
 			s.minutes[m] = at
 		}
 		s.last++
@@ -97,7 +99,7 @@ func (d *deadlines) add(list []deadline) []Change {
 		c.Uint(uint64(i - first))
 		for _, each := range list[first:i] {
 			at.set(each.id, each.due)
-			c.String(each.id)
+			c.String(rowKey(keys.key(each.id.of), each.id.sum))
 			c.Int(each.due)
 		}
 		rows = append(rows, Change{Key: minuteKey(scope, s.last), Value: window.Seal(c.Body()), Expires: timeOf(window.MaxTime)})
@@ -117,7 +119,7 @@ func (d *deadlines) add(list []deadline) []Change {
 	return rows
 }
 
-func (m *dueMinute) set(id string, due int64) {
+func (m *dueMinute) set(id recordID, due int64) {
 	if have, ok := m.keys[id]; !ok || due < have {
 		m.keys[id] = due
 	}
@@ -194,7 +196,7 @@ func (s *scopeDue) decode(row []byte) error {
 	s.last = d.Int()
 	for range d.Len() {
 		m, rows := d.Int(), d.Ints()
-		s.minutes[m] = &dueMinute{rows: rows, keys: map[string]int64{}}
+		s.minutes[m] = &dueMinute{rows: rows, keys: map[recordID]int64{}}
 	}
 	return d.Err()
 }
@@ -217,11 +219,13 @@ func (d *deadlines) ready(ctx context.Context, l *locked, mark func(scope string
 			if err := at.load(ctx, l, scope); err != nil {
 				return nil, err
 			}
-			for _, id := range sortedKeys(at.keys) {
-				if due := at.keys[id]; due <= reached {
+			first := len(list)
+			for id, due := range at.keys {
+				if due <= reached {
 					list = append(list, deadline{scope: scope, id: id, due: due})
 				}
 			}
+			slices.SortFunc(list[first:], func(a, b deadline) int { return a.id.compare(b.id) })
 		}
 	}
 	return list, nil
@@ -243,7 +247,7 @@ func (m *dueMinute) load(ctx context.Context, l *locked, scope string) error {
 		if value == nil {
 			continue
 		}
-		if err := m.decode(value); err != nil {
+		if err := m.decode(value, &l.e.states); err != nil {
 			l.quarantine(keys[i], value, err)
 		}
 	}
@@ -251,16 +255,20 @@ func (m *dueMinute) load(ctx context.Context, l *locked, scope string) error {
 	return nil
 }
 
-func (m *dueMinute) decode(row []byte) error {
+func (m *dueMinute) decode(row []byte, keys *states) error {
 	body, err := window.Open(row)
 	if err != nil {
 		return err
 	}
 	d := window.NewDecoder(body)
-	found := map[string]int64{}
+	found := map[recordID]int64{}
 	for range d.Len() {
-		id := d.String()
-		found[id] = d.Int()
+		key, sum, ok := readRowKey(d.String())
+		due := d.Int()
+		if !ok {
+			return fmt.Errorf("reading who waits: %w", window.ErrCorrupt)
+		}
+		found[recordID{of: keys.of(key).number, sum: sum}] = due
 	}
 	if err := d.Err(); err != nil {
 		return err

@@ -137,11 +137,12 @@ type Engine struct {
 
 	front   front
 	history history
+	states  states
 	shards  [shardCount]shard
-	memory  *memory
+	memory  memory
 	// evicting is held by who makes room.
 	evicting sync.Mutex
-	// unsaved names the records whose last save went wrong, with their plans.
+	// unsaved names the records whose last save went wrong, with their plans, by recordID.
 	unsaved sync.Map
 	due     deadlines
 	garbage garbage
@@ -161,22 +162,24 @@ type Engine struct {
 type ruleset struct {
 	plans []*plan
 	byKey map[string]*plan
-	set   *match.Set
-	lists map[string]match.List
+	// byState finds the plan of a record's id.
+	byState map[uint32]*plan
+	set     *match.Set
+	lists   map[string]match.List
 	// depth is that of the deepest plan; 0 where no rule takes incidents.
 	depth int
 }
 
 // New makes an engine and reads what its store holds.
 func New(ctx context.Context, opt Options) (*Engine, error) {
-	e := &Engine{opt: opt, store: opt.Store, metrics: opt.Metrics, memory: newMemory(), marks: newMarks()}
+	e := &Engine{opt: opt, store: opt.Store, metrics: opt.Metrics, marks: newMarks()}
 	if e.metrics == nil {
 		e.metrics = silent{}
 	}
 	for i := range e.shards {
-		e.shards[i].records = map[string]*record{}
+		e.shards[i].records = map[recordID]*record{}
 	}
-	rules, err := newRuleset(opt.Rules, opt.Lists)
+	rules, err := e.newRuleset(opt.Rules, opt.Lists)
 	if err != nil {
 		return nil, err
 	}
@@ -192,9 +195,9 @@ func New(ctx context.Context, opt Options) (*Engine, error) {
 	return e, nil
 }
 
-func newRuleset(rules []*rule.Rule, lists map[string]match.List) (*ruleset, error) {
+func (e *Engine) newRuleset(rules []*rule.Rule, lists map[string]match.List) (*ruleset, error) {
 	var enabled []*rule.Rule
-	s := &ruleset{byKey: map[string]*plan{}, lists: lists}
+	s := &ruleset{byKey: map[string]*plan{}, byState: map[uint32]*plan{}, lists: lists}
 	for _, r := range rules {
 		if !r.Enabled {
 			continue
@@ -206,7 +209,13 @@ func newRuleset(rules []*rule.Rule, lists map[string]match.List) (*ruleset, erro
 		if s.byKey[p.key] != nil {
 			return nil, fmt.Errorf("planning rules: two rules have the id %s", r.ID)
 		}
+		p.state = e.states.of(p.key)
+		if e.store == nil {
+			// Nothing is saved in rows.
+			p.chunk = 0
+		}
 		s.byKey[p.key] = p
+		s.byState[p.state.number] = p
 		s.plans = append(s.plans, p)
 		enabled = append(enabled, r)
 	}
@@ -240,7 +249,7 @@ func (e *Engine) SetLists(lists map[string]match.List) {
 func (e *Engine) Reload(rules []*rule.Rule) error {
 	e.clock.Lock()
 	defer e.clock.Unlock()
-	next, err := newRuleset(rules, e.rules.Load().lists)
+	next, err := e.newRuleset(rules, e.rules.Load().lists)
 	if err != nil {
 		return err
 	}
@@ -257,7 +266,7 @@ func (e *Engine) Reload(rules []*rule.Rule) error {
 			if p == nil {
 				delete(s.records, id)
 				e.unsaved.Delete(id)
-				e.memory.drop(r, false)
+				e.memory.drop(r)
 				continue
 			}
 			r.replan(p)
@@ -286,9 +295,8 @@ func (e *Engine) Known(context.Context) []watermark.ID {
 
 // Stats gives a picture of the engine.
 func (e *Engine) Stats() Stats {
-	records, bytes := e.memory.stats()
 	st := Stats{
-		Rules: len(e.rules.Load().plans), Records: records, Bytes: bytes, Deadlines: e.due.count(),
+		Rules: len(e.rules.Load().plans), Records: int(e.memory.records.Load()), Bytes: e.memory.total.Load(), Deadlines: e.due.count(),
 		Watermarks: map[string]event.Time{}, All: event.MinTime, Learning: map[string]event.Time{},
 	}
 	e.clock.RLock()

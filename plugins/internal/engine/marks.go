@@ -93,7 +93,9 @@ func union(a, b []string) []string {
 	if len(a)+len(b) == 0 {
 		return nil
 	}
-	return sortedIDs(append(append([]string(nil), a...), b...))
+	all := append(append([]string(nil), a...), b...)
+	slices.Sort(all)
+	return slices.Compact(all)
 }
 
 // front follows the largest event times while there is no clock.

@@ -3,7 +3,7 @@ package engine
 import (
 	"cmp"
 	"slices"
-	"sync"
+	"sync/atomic"
 
 	"benthos-oci/plugins/internal/rule"
 	"benthos-oci/plugins/internal/window"
@@ -51,63 +51,37 @@ func valueBytes(v any) int64 {
 	return 24
 }
 
-// memory counts what the records take, and for each rule without a store the latest event time that was lost.
-type memory struct {
-	mu      sync.Mutex // guards all below, and what records say is counted of them
-	total   int64
-	records int
-	rules   map[string]int64 // by plan
-	lost    map[string]int64 // by plan
-}
+// memory counts what the records take.
+type memory struct{ total, records atomic.Int64 }
 
-func newMemory() *memory { return &memory{rules: map[string]int64{}, lost: map[string]int64{}} }
-
-// change takes notice of a record's size.
+// change takes notice of a record's size. The caller holds its shard.
 func (m *memory) change(r *record) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
 	if r.counted == 0 {
-		m.records++
+		m.records.Add(1)
 	}
-	m.total += r.bytes - r.counted
-	m.rules[r.plan.key] += r.bytes - r.counted
-	r.counted = r.bytes
-}
-
-func (m *memory) drop(r *record, lost bool) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.records--
-	m.total -= r.counted
-	if m.rules[r.plan.key] -= r.counted; m.rules[r.plan.key] == 0 {
-		delete(m.rules, r.plan.key)
-	}
-	if lost {
-		if at, ok := m.lost[r.plan.key]; !ok || r.touched > at {
-			m.lost[r.plan.key] = r.touched
-		}
+	if more := r.bytes - r.counted; more != 0 {
+		m.total.Add(more)
+		r.plan.state.bytes.Add(more)
+		r.counted = r.bytes
 	}
 }
 
-// lostUntil gives the latest event time of the plan's events that were lost.
-func (m *memory) lostUntil(p *plan) int64 {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if at, ok := m.lost[p.key]; ok {
-		return at
-	}
-	return window.MinTime
+func (m *memory) drop(r *record) {
+	m.records.Add(-1)
+	m.total.Add(-r.counted)
+	r.plan.state.bytes.Add(-r.counted)
 }
 
-func (m *memory) stats() (records int, bytes int64) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.records, m.total
+// lose takes notice that events until t left memory, and that no store has them.
+func (s *ruleState) lose(t int64) {
+	for have := s.lost.Load(); t > have && !s.lost.CompareAndSwap(have, t); {
+		have = s.lost.Load()
+	}
 }
 
 // victim is a record that could leave memory.
 type victim struct {
-	id       string
+	id       recordID
 	severity int
 	incident bool
 	entries  int
@@ -126,30 +100,35 @@ func (e *Engine) evict() {
 	if len(over) == 0 {
 		return
 	}
-	for _, key := range over {
-		e.evictRule(key)
+	for _, state := range over {
+		e.evictRule(state)
 	}
 }
 
-// overQuota gives the plans that take more than their share while all together take more than there is; largest first.
-func (e *Engine) overQuota() []string {
-	m := e.memory
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.total <= e.opt.MaxMemory {
+// overQuota gives the states that take more than their share while all together take more than there is; largest first.
+func (e *Engine) overQuota() []*ruleState {
+	if e.memory.total.Load() <= e.opt.MaxMemory {
 		return nil
 	}
 	quota := e.quota()
-	var over []string
-	for key, n := range m.rules {
-		if n > quota {
-			over = append(over, key)
+	type use struct {
+		of    *ruleState
+		bytes int64
+	}
+	var over []use
+	for _, s := range e.states.all() {
+		if n := s.bytes.Load(); n > quota {
+			over = append(over, use{of: s, bytes: n})
 		}
 	}
-	slices.SortFunc(over, func(a, b string) int {
-		return cmp.Or(cmp.Compare(m.rules[b], m.rules[a]), cmp.Compare(a, b))
+	slices.SortFunc(over, func(a, b use) int {
+		return cmp.Or(cmp.Compare(b.bytes, a.bytes), cmp.Compare(a.of.key, b.of.key))
 	})
-	return over
+	list := make([]*ruleState, len(over))
+	for i := range over {
+		list[i] = over[i].of
+	}
+	return list
 }
 
 func (e *Engine) quota() int64 {
@@ -157,13 +136,13 @@ func (e *Engine) quota() int64 {
 }
 
 // evictRule drops records of one rule until it keeps to its share or everything fits, with a tenth to spare.
-func (e *Engine) evictRule(key string) {
+func (e *Engine) evictRule(state *ruleState) {
 	var victims []victim
 	for i := range e.shards {
 		s := &e.shards[i]
 		s.mu.Lock()
 		for id, r := range s.records {
-			if r.plan.key == key && (e.store == nil || !r.dirty && !r.unsaved) {
+			if id.of == state.number && (e.store == nil || !r.dirty && !r.unsaved) {
 				victims = append(victims, victim{
 					id: id, severity: severityRank(r.plan.rule.Severity), incident: len(r.slots) > 0,
 					entries: r.series.Len(), touched: r.touched,
@@ -175,21 +154,24 @@ func (e *Engine) evictRule(key string) {
 	slices.SortFunc(victims, compareVictims)
 	dropped := 0
 	for _, v := range victims {
-		if !e.crowded(key) {
+		if !e.crowded(state) {
 			break
 		}
-		s := &e.shards[shardOf(v.id)]
+		s := &e.shards[v.id.shard()]
 		s.mu.Lock()
 		r := s.records[v.id]
 		if r != nil && (e.store == nil || !r.dirty && !r.unsaved) {
 			delete(s.records, v.id)
-			e.memory.drop(r, e.store == nil)
+			e.memory.drop(r)
+			if e.store == nil {
+				state.lose(r.touched)
+			}
 			dropped++
 		}
 		s.mu.Unlock()
 	}
 	if dropped > 0 {
-		e.metrics.Evicted(key[:keyRule(key)], dropped, e.store == nil)
+		e.metrics.Evicted(state.key[:keyRule(state.key)], dropped, e.store == nil)
 	}
 }
 
@@ -200,15 +182,12 @@ func compareVictims(a, b victim) int {
 		}
 		return 1
 	}
-	return cmp.Or(cmp.Compare(a.severity, b.severity), cmp.Compare(a.entries, b.entries), cmp.Compare(a.touched, b.touched), cmp.Compare(a.id, b.id))
+	return cmp.Or(cmp.Compare(a.severity, b.severity), cmp.Compare(a.entries, b.entries), cmp.Compare(a.touched, b.touched), a.id.compare(b.id))
 }
 
 // crowded says whether a rule must give more room.
-func (e *Engine) crowded(key string) bool {
-	m := e.memory
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.total > e.opt.MaxMemory-e.opt.MaxMemory/10 && m.rules[key] > e.quota()
+func (e *Engine) crowded(state *ruleState) bool {
+	return e.memory.total.Load() > e.opt.MaxMemory-e.opt.MaxMemory/10 && state.bytes.Load() > e.quota()
 }
 
 func severityRank(s rule.Severity) int {
@@ -239,7 +218,7 @@ func (e *Engine) sweep(n int64) {
 			mark := e.marks.at(r.plan.scope(r.tenancy))
 			if r.over(mark, e.opt.Emit) || e.store != nil && r.cold(mark) {
 				delete(s.records, id)
-				e.memory.drop(r, false)
+				e.memory.drop(r)
 			}
 		}
 		s.mu.Unlock()

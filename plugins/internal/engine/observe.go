@@ -89,23 +89,34 @@ type batch struct {
 	events   []*event.Event
 	outcomes []Outcome
 	evidence []*window.Evidence
-	work     map[string]*work
-	nulls    map[string]int
-	newest   map[string]int64
+	// works is what is done to each record, in the order in which the events name them; byID finds them.
+	works  []work
+	byID   map[recordID]int32
+	adds   []addition
+	nulls  map[string]int
+	newest map[string]int64
+	// sums are those of the keys of the event at hand: rules that group by the same fields share them.
+	sums []summed
+
+	// fresh are the entries of the record at hand that count for the first time; repeats those that came again.
+	fresh   []*window.Entry
+	repeats []repeat
 }
 
-// work is what a batch does to one record.
-type work struct {
-	id      string
+// placed says which record a hit belongs to.
+type placed struct {
+	id      recordID
 	plan    *plan
 	scope   string
 	tenancy string
 	key     []any
-	adds    []addition
+}
 
-	// fresh are the entries that count for the first time; repeats those that came again.
-	fresh   []*window.Entry
-	repeats []repeat
+// work is what a batch does to one record.
+type work struct {
+	placed
+	// first and last are the ends of a list of additions.
+	first, last int32
 }
 
 // addition is one hit.
@@ -113,6 +124,8 @@ type addition struct {
 	event    int
 	pattern  int
 	captures []any
+	// next is the next addition to the same record; 0 where there is none.
+	next int32
 }
 
 type repeat struct {
@@ -120,15 +133,25 @@ type repeat struct {
 	entry *window.Entry
 }
 
+// summed is a key whose sum is known.
+type summed struct {
+	scope string
+	null  int
+	key   []any
+	sum   keySum
+}
+
 func newBatch(e *Engine, rules *ruleset, events []*event.Event) *batch {
 	return &batch{
 		e: e, rules: rules, events: events, outcomes: make([]Outcome, len(events)),
-		work: map[string]*work{}, nulls: map[string]int{}, newest: map[string]int64{},
+		byID: map[recordID]int32{}, nulls: map[string]int{}, newest: map[string]int64{},
 	}
 }
 
 // take notes the hits of one event.
 func (b *batch) take(i int, hits []match.Hit) {
+	ev := b.events[i]
+	b.sums = b.sums[:0]
 	for h := range hits {
 		hit := &hits[h]
 		p := b.rules.plans[hit.Rule]
@@ -136,29 +159,59 @@ func (b *batch) take(i int, hits []match.Hit) {
 		if hit.Null {
 			b.nulls[p.rule.ID]++
 		}
-		ev := b.events[i]
-		placed, ok := p.place(hit, ev.Tenancy)
+		at, null, ok := p.place(hit, ev.Tenancy)
 		if !ok {
 			continue
 		}
-		if t, ok := b.newest[placed.scope]; !ok || int64(ev.Time) > t {
-			b.newest[placed.scope] = int64(ev.Time)
+		if t, ok := b.newest[at.scope]; !ok || int64(ev.Time) > t {
+			b.newest[at.scope] = int64(ev.Time)
 		}
-		w := b.work[placed.id]
-		if w == nil {
-			w = placed
-			b.work[w.id] = w
-		}
-		w.adds = append(w.adds, addition{event: i, pattern: hit.Pattern, captures: hit.Captures})
+		at.id = recordID{of: p.state.number, sum: b.sum(at.scope, at.key, null)}
+		b.add(at, addition{event: i, pattern: hit.Pattern, captures: hit.Captures})
 	}
 }
 
-// place says which record a hit belongs to; ok is false where it belongs to none.
-func (p *plan) place(hit *match.Hit, tenancy string) (w *work, ok bool) {
-	null := 0
+// sum gives the sum of a key, which most rules of an event share.
+func (b *batch) sum(scope string, key []any, null int) keySum {
+	for i := range b.sums {
+		if s := &b.sums[i]; s.null == null && s.scope == scope && slices.Equal(s.key, key) {
+			return s.sum
+		}
+	}
+	sum := sumOf(scope, key, null)
+	b.sums = append(b.sums, summed{scope: scope, null: null, key: key, sum: sum})
+	return sum
+}
+
+// add puts an addition behind the others of its record.
+func (b *batch) add(at placed, a addition) {
+	n := int32(len(b.adds))
+	b.adds = append(b.adds, a)
+	w, known := b.byID[at.id]
+	if !known {
+		b.byID[at.id] = int32(len(b.works))
+		b.works = append(b.works, work{placed: at, first: n, last: n})
+		return
+	}
+	b.adds[b.works[w].last].next = n
+	b.works[w].last = n
+}
+
+// each calls f with the additions of a record, in the order of their events.
+func (b *batch) each(w *work, f func(a *addition)) {
+	for n := w.first; ; n = b.adds[n].next {
+		f(&b.adds[n])
+		if n == w.last {
+			return
+		}
+	}
+}
+
+// place says which record a hit belongs to, but for the sum of its key, and which pattern it belongs to alone; ok is false where it belongs to none.
+func (p *plan) place(hit *match.Hit, tenancy string) (at placed, null int, ok bool) {
 	if hit.Null && len(p.patterns) > 1 {
 		if p.alone&(1<<hit.Pattern) == 0 {
-			return nil, false
+			return at, 0, false
 		}
 		null = hit.Pattern + 1
 	}
@@ -166,42 +219,80 @@ func (p *plan) place(hit *match.Hit, tenancy string) (w *work, ok bool) {
 	if p.rule.Scope == rule.ScopeAll {
 		tenancy = ""
 	}
-	return &work{id: recordID(p, scope, hit.Key, null), plan: p, scope: scope, tenancy: tenancy, key: hit.Key}, true
+	return placed{plan: p, scope: scope, tenancy: tenancy, key: hit.Key}, null, true
 }
 
 // run counts what was taken, and saves it. The caller holds the clock.
 func (b *batch) run(ctx context.Context) error {
-	if len(b.work) == 0 {
+	if len(b.works) == 0 {
 		return nil
 	}
 	b.evidence = make([]*window.Evidence, len(b.events))
-	ids := sortedKeys(b.work)
-	plans := make(map[string]*plan, len(ids))
-	for _, id := range ids {
-		plans[id] = b.work[id].plan
+	list, shards := b.byShard()
+	if b.e.store != nil {
+		// Nobody else may save what this batch changed before it is saved.
+		if err := b.apply(ctx, list, shards); err != nil {
+			return err
+		}
+		b.count()
+		return nil
 	}
-	l := b.e.lock(ids)
-	defer l.unlock()
-	if err := l.load(ctx, ids, plans); err != nil {
-		return fmt.Errorf("loading state of %d keys: %w", len(ids), err)
-	}
-	var waits []deadline
-	for _, id := range ids {
-		waits = append(waits, b.apply(l, b.work[id])...)
-	}
-	if err := b.e.save(ctx, l, ids, saving{waits: waits}); err != nil {
-		return err
+	for len(list) > 0 {
+		n := 1
+		for n < len(list) && list[n].id.shard() == list[0].id.shard() {
+			n++
+		}
+		if err := b.apply(ctx, list[:n], 1<<list[0].id.shard()); err != nil {
+			return err
+		}
+		list = list[n:]
 	}
 	b.count()
 	return nil
 }
 
-// apply does the work on one record and gives the deadline that follows from it.
-func (b *batch) apply(l *locked, w *work) []deadline {
+// byShard gives the records of the batch, those of one shard together, and the mask of the shards.
+func (b *batch) byShard() (list []wanted, shards uint64) {
+	var ends [shardCount + 1]int
+	for i := range b.works {
+		ends[b.works[i].id.shard()+1]++
+	}
+	for i := range shardCount {
+		if ends[i+1] > 0 {
+			shards |= 1 << i
+		}
+		ends[i+1] += ends[i]
+	}
+	list = make([]wanted, len(b.works))
+	for i := range b.works {
+		at := &ends[b.works[i].id.shard()]
+		list[*at] = wanted{id: b.works[i].id, plan: b.works[i].plan, work: int32(i)}
+		*at++
+	}
+	return list, shards
+}
+
+// apply does the work on the records of these shards and saves them.
+func (b *batch) apply(ctx context.Context, list []wanted, shards uint64) error {
+	l := b.e.lock(shards)
+	defer l.unlock()
+	if err := l.load(ctx, list); err != nil {
+		return fmt.Errorf("loading state of %d keys: %w", len(list), err)
+	}
+	var waits []deadline
+	records := make([]*record, len(list))
+	for i := range list {
+		records[i] = b.applyOne(l, &b.works[list[i].work], list[i].record, &waits)
+	}
+	return b.e.save(ctx, l, records, saving{waits: waits})
+}
+
+// applyOne does the work on one record, which is made where there is none, and adds the deadline that follows from it.
+func (b *batch) applyOne(l *locked, w *work, r *record, waits *[]deadline) *record {
 	e := b.e
 	mark := e.marks.at(w.scope)
-	r := l.byID[w.id]
-	b.insert(l, w, &r, mark)
+	b.fresh, b.repeats = b.fresh[:0], b.repeats[:0]
+	r = b.insert(l, w, r, mark)
 	if r == nil {
 		return nil
 	}
@@ -209,43 +300,45 @@ func (b *batch) apply(l *locked, w *work) []deadline {
 		// Its deadline is about to be met, or was while the rule was away: then nothing waits for it any more.
 		r.due = window.MaxTime
 	}
-	slices.SortFunc(w.fresh, window.Compare)
+	if len(b.fresh) > 1 {
+		slices.SortFunc(b.fresh, window.Compare)
+	}
 	var grown []*slot
 	if r.plan.monotone {
-		grown = r.fire(w.fresh, e.opt.IncidentsFrom)
+		grown = r.fire(b.fresh, e.opt.IncidentsFrom)
 	} else {
-		for _, entry := range w.fresh {
+		for _, entry := range b.fresh {
 			grown = append(grown, r.coverNew(entry)...)
 		}
 	}
 	b.announce(r, w, grown)
-	b.repeat(r, w)
+	b.repeat(r)
 	r.prune(e.past(r.plan, w.scope), e.opt.Emit, e.marks.ticked)
-	wait := e.wait(r, w.scope)
+	if due, ok := e.wait(r, w.scope); ok {
+		*waits = append(*waits, due)
+	}
 	e.memory.change(r)
-	return wait
+	return r
 }
 
 // insert puts the additions into the record, which is made when there is something to put in.
-func (b *batch) insert(l *locked, w *work, rec **record, mark int64) {
-	for _, a := range w.adds {
+func (b *batch) insert(l *locked, w *work, r *record, mark int64) *record {
+	b.each(w, func(a *addition) {
 		ev := b.events[a.event]
-		r := *rec
 		if int64(ev.Time) < mark || r != nil && int64(ev.Time) <= r.pruned {
 			if r != nil {
 				if known := r.series.Find(ev.ID); known != nil {
-					w.repeats = append(w.repeats, repeat{event: a.event, entry: known})
-					continue
+					b.repeats = append(b.repeats, repeat{event: a.event, entry: known})
+					return
 				}
 			}
 			b.outcomes[a.event].Late = true
-			continue
+			return
 		}
 		if r == nil {
 			r = newRecord(w.plan, w.id, w.tenancy, w.key)
-			r.short = b.e.memory.lostUntil(w.plan)
+			r.short = w.plan.state.lost.Load()
 			l.put(r)
-			*rec = r
 		}
 		if r.tenancy == "" && r.key == nil {
 			// The record was found damaged, and begins anew.
@@ -263,11 +356,12 @@ func (b *batch) insert(l *locked, w *work, rec **record, mark int64) {
 		entry, isNew := r.insert(ev, a.pattern, a.captures, b.evidence[a.event])
 		switch {
 		case !isNew:
-			w.repeats = append(w.repeats, repeat{event: a.event, entry: entry})
-		case !slices.Contains(w.fresh, entry):
-			w.fresh = append(w.fresh, entry)
+			b.repeats = append(b.repeats, repeat{event: a.event, entry: entry})
+		case len(w.plan.patterns) == 1 || !slices.Contains(b.fresh, entry):
+			b.fresh = append(b.fresh, entry)
 		}
-	}
+	})
+	return r
 }
 
 // announce gives the incidents that began or grew to the events that did it.
@@ -283,7 +377,7 @@ func (b *batch) announce(r *record, w *work, grown []*slot) {
 		}
 		done[s] = true
 		reopened := s.reopen()
-		carrier := w.carrier(s)
+		carrier := b.carrier(s)
 		action := incident.Update
 		switch {
 		case !s.created:
@@ -302,29 +396,30 @@ func (b *batch) announce(r *record, w *work, grown []*slot) {
 			carrier.Carried = append(carrier.Carried, s.start)
 			r.chunks.changed(carrier)
 		}
-		for _, a := range w.adds {
-			if b.events[a.event].ID == carrier.ID {
+		carried := false
+		b.each(w, func(a *addition) {
+			if !carried && b.events[a.event].ID == carrier.ID {
 				b.carry(a.event, inc)
-				break
+				carried = true
 			}
-		}
+		})
 	}
 }
 
 // carrier gives the event of the batch that an incident leaves with: the latest one that counts in it.
-func (w *work) carrier(s *slot) *window.Entry {
-	for _, e := range slices.Backward(w.fresh) {
+func (b *batch) carrier(s *slot) *window.Entry {
+	for _, e := range slices.Backward(b.fresh) {
 		if covers(e, s) {
 			return e
 		}
 	}
-	return w.fresh[len(w.fresh)-1]
+	return b.fresh[len(b.fresh)-1]
 }
 
 // repeat sends again what an event carried when it came before.
-func (b *batch) repeat(r *record, w *work) {
-	for i, again := range w.repeats {
-		if slices.Contains(w.fresh, again.entry) || slices.Contains(w.repeats[:i], again) {
+func (b *batch) repeat(r *record) {
+	for i, again := range b.repeats {
+		if slices.Contains(b.fresh, again.entry) || slices.Contains(b.repeats[:i], again) {
 			continue
 		}
 		for _, start := range again.entry.Carried {
@@ -382,12 +477,12 @@ func byFiring(a, b *incident.Incident) int {
 func (e *Engine) every(p *plan) int64 { return cmp.Or(p.every, e.opt.UpdateEvery.Milliseconds()) }
 
 // wait gives the deadline that the record needs and has not registered.
-func (e *Engine) wait(r *record, scope string) []deadline {
+func (e *Engine) wait(r *record, scope string) (d deadline, ok bool) {
 	due := add(r.pending(e.opt.Emit, e.every(r.plan)), r.plan.lag)
 	if due >= r.due {
-		return nil
+		return d, false
 	}
 	r.due = due
 	r.dirty = true
-	return []deadline{{scope: scope, id: r.id, due: due}}
+	return deadline{scope: scope, id: r.id, due: due}, true
 }

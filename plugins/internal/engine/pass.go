@@ -15,12 +15,12 @@ type passing struct {
 	l    *locked
 	mark func(scope string) int64
 	// plans and scopes are those of the records that time passes; feeds has what they get from other rules.
-	plans  map[string]*plan
-	scopes map[string]string
-	feeds  map[string]*feeding
+	plans  map[recordID]*plan
+	scopes map[recordID]string
+	feeds  map[recordID]*feeding
 
-	// ids are in the order in which records are to be saved.
-	ids        []string
+	// records are in the order in which they are to be saved.
+	records    []*record
 	fired      []*incident.Incident
 	waits, met []deadline
 	// fed are the slots whose incidents were given to other rules.
@@ -29,7 +29,7 @@ type passing struct {
 
 // pass judges the records whose deadline is reached. The caller unlocks them when what changed is saved.
 func (e *Engine) pass(ctx context.Context, final bool) (*passing, error) {
-	p := &passing{e: e, mark: e.marks.at, plans: map[string]*plan{}, scopes: map[string]string{}, feeds: map[string]*feeding{}}
+	p := &passing{e: e, mark: e.marks.at, plans: map[recordID]*plan{}, scopes: map[recordID]string{}, feeds: map[recordID]*feeding{}}
 	if final {
 		p.mark = func(string) int64 { return window.MaxTime }
 	}
@@ -43,23 +43,26 @@ func (e *Engine) pass(ctx context.Context, final bool) (*passing, error) {
 	rules := e.rules.Load()
 	for _, d := range ready {
 		p.met = append(p.met, d)
-		if of := rules.byKey[planKey(d.id)]; of != nil {
+		if of := rules.byState[d.id.of]; of != nil {
 			p.plans[d.id], p.scopes[d.id] = of, d.scope
 		}
 	}
 	// Records whose last save went wrong are saved with this one.
 	e.unsaved.Range(func(id, of any) bool {
 		if of := rules.byKey[of.(*plan).key]; of != nil {
-			p.plans[id.(string)] = of
+			p.plans[id.(recordID)] = of
 		}
 		return true
 	})
-	if rules.depth == 0 {
-		p.l = e.lock(sortedKeys(p.plans))
-	} else {
-		// Which records will get incidents is not known before they are made.
-		p.l = e.lockAll()
+	shards := uint64(0)
+	for id := range p.plans {
+		shards |= 1 << id.shard()
 	}
+	if rules.depth > 0 {
+		// Which records will get incidents is not known before they are made.
+		shards = allShards
+	}
+	p.l = e.lock(shards)
 	p.l.extra = reading.extra
 	for depth := 0; depth <= rules.depth; depth++ {
 		if err := p.level(ctx, depth); err != nil {
@@ -73,35 +76,40 @@ func (e *Engine) pass(ctx context.Context, final bool) (*passing, error) {
 // level judges the records of one depth. Those of later ones take their incidents, and are saved before them:
 // an incident that is given again is known, and one that was never given would be lost.
 func (p *passing) level(ctx context.Context, depth int) error {
-	var ids []string
+	var list []wanted
 	for id, of := range p.plans {
 		if of.depth == depth {
-			ids = append(ids, id)
+			list = append(list, wanted{id: id, plan: of})
 		}
 	}
-	slices.Sort(ids)
-	if err := p.l.load(ctx, ids, p.plans); err != nil {
-		return fmt.Errorf("loading state of %d keys: %w", len(ids), err)
+	slices.SortFunc(list, func(a, b wanted) int { return a.id.compare(b.id) })
+	if err := p.l.load(ctx, list); err != nil {
+		return fmt.Errorf("loading state of %d keys: %w", len(list), err)
 	}
-	p.ids = append(ids, p.ids...)
-	for _, id := range ids {
-		r := p.l.byID[id]
-		if f := p.feeds[id]; f != nil {
+	records := make([]*record, 0, len(list))
+	for i := range list {
+		w := &list[i]
+		r := w.record
+		if f := p.feeds[w.id]; f != nil {
 			r = p.take(r, f)
 		}
 		if r == nil {
 			continue
 		}
-		scope, ok := p.scopes[id]
+		records = append(records, r)
+		scope, ok := p.scopes[w.id]
 		if !ok {
 			scope = r.plan.scope(r.tenancy)
 		}
 		mark := r.plan.own(p.mark(scope))
 		p.fired = append(p.fired, p.e.passRecord(r, scope, mark)...)
 		p.feed(r, mark)
-		p.waits = append(p.waits, p.e.wait(r, scope)...)
+		if due, ok := p.e.wait(r, scope); ok {
+			p.waits = append(p.waits, due)
+		}
 		p.e.memory.change(r)
 	}
+	p.records = append(records, p.records...)
 	return nil
 }
 
@@ -116,7 +124,7 @@ func (e *Engine) abandon(id tickID, p *passing) {
 	if row := e.outbox.rows[id]; row != nil {
 		row.saved = false
 	}
-	p.l.failed(p.ids)
+	p.l.failed(p.records)
 }
 
 // takeBack says that what was given to other rules has to be given again.

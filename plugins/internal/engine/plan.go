@@ -20,7 +20,8 @@ const defaultPer = 24 * time.Hour
 type plan struct {
 	rule *rule.Rule
 	// key names the rule's state; it changes when saved state means nothing any more.
-	key string
+	key   string
+	state *ruleState
 	// window is W in milliseconds; where the rule has none, the longest that its steps can take.
 	window int64
 	per    int64
@@ -32,7 +33,7 @@ type plan struct {
 	shift int64
 	// horizon is how long entries are kept below the watermark.
 	horizon int64
-	// chunk is how many entries a saved row holds.
+	// chunk is how many entries a saved row holds; 0 where nothing is saved.
 	chunk int
 	root  *cond
 	// positive has the patterns whose events may be firings and count; candidates those at whose times it is judged.

@@ -10,9 +10,8 @@ import (
 
 // record is the state of one rule, tenancy and key. The lock of its shard guards all of it.
 type record struct {
-	plan *plan
-	// id is the key of its row.
-	id      string
+	plan    *plan
+	id      recordID
 	tenancy string
 	key     []any
 
@@ -91,7 +90,7 @@ func (s *span) add(t int64) {
 	s.count++
 }
 
-func newRecord(p *plan, id, tenancy string, key []any) *record {
+func newRecord(p *plan, id recordID, tenancy string, key []any) *record {
 	return &record{
 		plan: p, id: id, tenancy: tenancy, key: key, series: window.New(len(p.patterns)),
 		pruned: window.MinTime, due: window.MaxTime, settled: window.MinTime, closings: window.MinTime, touched: window.MinTime, short: window.MinTime, bytes: recordBytes,

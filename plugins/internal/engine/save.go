@@ -18,17 +18,17 @@ type saving struct {
 	before, after []Change
 }
 
-// save writes the records of ids and what belongs to them in one go. Its order is safe where the store has no transaction:
+// save writes records and what belongs to them in one go. Its order is safe where the store has no transaction:
 // deadlines before the records that wait for them, what fired before the records that say that it did,
 // records before what says that time has passed, deletes last.
-func (e *Engine) save(ctx context.Context, l *locked, ids []string, s saving) error {
+func (e *Engine) save(ctx context.Context, l *locked, list []*record, s saving) error {
 	if e.store == nil {
 		e.due.mu.Lock()
 		e.due.done(s.met)
-		e.due.add(s.waits)
+		e.due.add(s.waits, &e.states)
 		e.due.retire()
 		e.due.mu.Unlock()
-		l.saved(ids)
+		l.saved(list)
 		return nil
 	}
 	var changes []Change
@@ -38,9 +38,9 @@ func (e *Engine) save(ctx context.Context, l *locked, ids []string, s saving) er
 		defer e.due.mu.Unlock()
 	}
 	met := e.due.done(s.met)
-	changes = append(changes, e.due.add(s.waits)...)
+	changes = append(changes, e.due.add(s.waits, &e.states)...)
 	changes = append(changes, s.before...)
-	records, gone := l.changes(ids)
+	records, gone := l.changes(list)
 	changes = append(changes, records...)
 	changes = append(changes, e.history.row()...)
 	changes = append(changes, s.after...)
@@ -54,7 +54,7 @@ func (e *Engine) save(ctx context.Context, l *locked, ids []string, s saving) er
 		return nil
 	}
 	if err := e.store.Save(ctx, changes); err != nil {
-		l.failed(ids)
+		l.failed(list)
 		if deadlines {
 			e.due.unsaved = true
 		}
@@ -62,7 +62,7 @@ func (e *Engine) save(ctx context.Context, l *locked, ids []string, s saving) er
 		e.garbage.keep(changes)
 		return fmt.Errorf("saving %d rows of state: %w", len(changes), err)
 	}
-	l.saved(ids)
+	l.saved(list)
 	if len(s.waits) > 0 {
 		e.due.unsaved = false
 	}

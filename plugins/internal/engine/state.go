@@ -1,13 +1,14 @@
 package engine
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"hash/fnv"
-	"slices"
+	"strings"
 	"sync"
 
 	"benthos-oci/plugins/internal/window"
@@ -20,98 +21,130 @@ const shardCount = 64
 // and holds them until what it changed is saved, so that an older version never overwrites a newer one.
 type shard struct {
 	mu      sync.Mutex
-	records map[string]*record // guarded by mu
+	records map[recordID]*record // guarded by mu
 }
 
-func shardOf(id string) int {
-	h := fnv.New32a()
-	_, _ = h.Write([]byte(id)) // a hash never fails
-	return int(h.Sum32() % shardCount)
+// recordID names the state of one rule and key: by the number of the rule's state, and by scope and key.
+type recordID struct {
+	of  uint32
+	sum keySum
 }
 
-// recordID gives the key of the row of a rule, scope and key. A key with a null belongs to its pattern alone:
-// across patterns null equals nothing.
-func recordID(p *plan, scope string, key []any, nullPattern int) string {
+// keySum stands for a scope and a key; it is the same for all rules that follow the same scope and group by the same fields.
+type keySum [16]byte
+
+func (id recordID) shard() int { return int(id.sum[0] % shardCount) }
+
+func (id recordID) compare(other recordID) int {
+	return cmp.Or(bytes.Compare(id.sum[:], other.sum[:]), cmp.Compare(id.of, other.of))
+}
+
+// sumOf gives the sum of a scope and key. A key with a null belongs to its pattern alone: across patterns null equals nothing.
+func sumOf(scope string, key []any, nullPattern int) keySum {
 	var c window.Encoder
 	c.String(scope)
 	c.Int(int64(nullPattern))
 	c.Values(key)
 	sum := sha256.Sum256(c.Body())
-	return "record/" + p.key + "/" + base64.RawURLEncoding.EncodeToString(sum[:16])
+	return keySum(sum[:16])
 }
 
-// locked is a set of records whose shards are locked.
+const recordPrefix = "record/"
+
+// rowKey gives the key of a record's row.
+func rowKey(planKey string, sum keySum) string {
+	return recordPrefix + planKey + "/" + base64.RawURLEncoding.EncodeToString(sum[:])
+}
+
+// readRowKey takes the key of a record's row apart.
+func readRowKey(row string) (planKey string, sum keySum, ok bool) {
+	end := strings.LastIndexByte(row, '/')
+	if end < len(recordPrefix) || !strings.HasPrefix(row, recordPrefix) {
+		return "", sum, false
+	}
+	b, err := base64.RawURLEncoding.DecodeString(row[end+1:])
+	if err != nil || len(b) != len(sum) {
+		return "", sum, false
+	}
+	return row[len(recordPrefix):end], keySum(b), true
+}
+
+// locked is a set of shards that are locked.
 type locked struct {
-	e      *Engine
-	shards []int
-	byID   map[string]*record
+	e *Engine
+	// shards has a bit for each of them.
+	shards uint64
 	// extra are rows to write beside the records: what was quarantined.
 	extra []Change
 }
 
-// lock locks the shards of ids.
-func (e *Engine) lock(ids []string) *locked {
-	l := &locked{e: e, byID: make(map[string]*record, len(ids))}
-	var used [shardCount]bool
-	for _, id := range ids {
-		used[shardOf(id)] = true
-	}
-	for i, u := range used {
-		if u {
-			l.shards = append(l.shards, i)
+// lock locks the shards of a mask.
+func (e *Engine) lock(shards uint64) *locked {
+	for i := range e.shards {
+		if shards&(1<<i) != 0 {
 			e.shards[i].mu.Lock()
 		}
 	}
-	return l
+	return &locked{e: e, shards: shards}
 }
 
-// lockAll locks every shard.
-func (e *Engine) lockAll() *locked {
-	l := &locked{e: e, byID: map[string]*record{}}
-	for i := range e.shards {
-		l.shards = append(l.shards, i)
-		e.shards[i].mu.Lock()
-	}
-	return l
-}
+// allShards is the mask of every shard.
+const allShards = 1<<shardCount - 1
 
 func (l *locked) unlock() {
-	for _, i := range l.shards {
-		l.e.shards[i].mu.Unlock()
+	for i := range l.e.shards {
+		if l.shards&(1<<i) != 0 {
+			l.e.shards[i].mu.Unlock()
+		}
 	}
 }
 
-// load brings the records of ids into memory; those without a row stay absent. plans gives the plan of each id.
-func (l *locked) load(ctx context.Context, ids []string, plans map[string]*plan) error {
-	var missing []string
-	for _, id := range ids {
-		if r := l.e.shards[shardOf(id)].records[id]; r != nil {
-			l.byID[id] = r
-			continue
+// wanted is a record that is to be brought into memory.
+type wanted struct {
+	id   recordID
+	plan *plan
+	// work is the number of what a batch does to it.
+	work int32
+	// record is what was found; nil where there is none.
+	record *record
+}
+
+// load brings records into memory; those without a row stay absent.
+func (l *locked) load(ctx context.Context, list []wanted) error {
+	var missing []int
+	for i := range list {
+		w := &list[i]
+		if w.record = l.e.shards[w.id.shard()].records[w.id]; w.record == nil {
+			missing = append(missing, i)
 		}
-		missing = append(missing, id)
 	}
 	if len(missing) == 0 || l.e.store == nil {
 		return nil
 	}
-	rows, err := l.loadRows(ctx, missing)
+	keys := make([]string, len(missing))
+	for i, at := range missing {
+		keys[i] = rowKey(list[at].plan.key, list[at].id.sum)
+	}
+	rows, err := l.loadRows(ctx, keys)
 	if err != nil {
 		return err
 	}
 	var loaded []*record
-	for i, id := range missing {
+	for i, at := range missing {
 		if rows[i] == nil {
 			continue
 		}
-		r, err := decodeRecord(plans[id], id, rows[i])
+		w := &list[at]
+		r, err := decodeRecord(w.plan, w.id, rows[i])
 		if errors.Is(err, window.ErrVersion) {
 			return err
 		}
 		if err != nil {
-			l.quarantine(id, rows[i], err)
-			r = newRecord(plans[id], id, "", nil)
+			l.quarantine(keys[i], rows[i], err)
+			r = newRecord(w.plan, w.id, "", nil)
 			r.short, r.dirty = window.MaxTime, true
 		}
+		w.record = r
 		loaded = append(loaded, r)
 	}
 	if err := l.loadChunks(ctx, loaded); err != nil {
@@ -139,7 +172,7 @@ func (l *locked) loadChunks(ctx context.Context, records []*record) error {
 	var keys []string
 	for _, r := range records {
 		for _, row := range r.chunks.rows {
-			keys = append(keys, chunkKey(r.id, row.number))
+			keys = append(keys, r.chunkKey(row.number))
 		}
 	}
 	if len(keys) == 0 {
@@ -176,15 +209,13 @@ func (l *locked) quarantine(key string, value []byte, cause error) {
 
 // put takes a record into memory.
 func (l *locked) put(r *record) {
-	l.byID[r.id] = r
-	l.e.shards[shardOf(r.id)].records[r.id] = r
+	l.e.shards[r.id.shard()].records[r.id] = r
 	l.e.memory.change(r)
 }
 
 // changes gives the rows of the records that changed: chunks before the records that name them.
-func (l *locked) changes(ids []string) (writes, deletes []Change) {
-	for _, id := range ids {
-		r := l.byID[id]
+func (l *locked) changes(records []*record) (writes, deletes []Change) {
+	for _, r := range records {
 		if r == nil || !r.dirty && !r.unsaved {
 			continue
 		}
@@ -193,45 +224,46 @@ func (l *locked) changes(ids []string) (writes, deletes []Change) {
 		for _, row := range r.chunks.rows {
 			if row.dirty || r.unsaved {
 				row.written = true
-				writes = append(writes, Change{Key: chunkKey(id, row.number), Value: r.encodeChunk(row), Expires: expires})
+				writes = append(writes, Change{Key: r.chunkKey(row.number), Value: r.encodeChunk(row), Expires: expires})
 			}
 		}
-		writes = append(writes, Change{Key: id, Value: r.encode(), Expires: expires})
+		writes = append(writes, Change{Key: r.row(), Value: r.encode(), Expires: expires})
 		for _, number := range r.chunks.gone {
-			deletes = append(deletes, Change{Key: chunkKey(id, number)})
+			deletes = append(deletes, Change{Key: r.chunkKey(number)})
 		}
 	}
 	return append(l.extra, writes...), deletes
 }
 
 // saved says that what changes gave is written; failed that it may not be.
-func (l *locked) saved(ids []string) {
-	for _, id := range ids {
-		r := l.byID[id]
+func (l *locked) saved(records []*record) {
+	for _, r := range records {
 		if r == nil {
 			continue
 		}
-		r.dirty, r.unsaved = false, false
+		r.dirty = false
+		if r.unsaved {
+			r.unsaved = false
+			l.e.unsaved.Delete(r.id)
+		}
 		r.chunks.gone = nil
 		for _, row := range r.chunks.rows {
 			row.dirty = false
 		}
-		l.e.unsaved.Delete(id)
 		l.e.memory.change(r)
 	}
 	l.extra = nil
 }
 
-func (l *locked) failed(ids []string) {
-	for _, id := range ids {
-		r := l.byID[id]
+func (l *locked) failed(records []*record) {
+	for _, r := range records {
 		if r == nil || !r.dirty && !r.unsaved {
 			continue
 		}
 		r.unsaved = true
 		// Its deadline may not be saved either: it is registered again with the next save.
 		r.due = window.MaxTime
-		l.e.unsaved.Store(id, r.plan)
+		l.e.unsaved.Store(r.id, r.plan)
 		l.e.memory.change(r)
 	}
 }
@@ -250,10 +282,4 @@ func (r *record) expires() int64 {
 		t = max(t, r.due)
 	}
 	return t
-}
-
-// sortedIDs gives ids in order, each once.
-func sortedIDs(ids []string) []string {
-	slices.Sort(ids)
-	return slices.Compact(ids)
 }
