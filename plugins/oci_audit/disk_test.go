@@ -105,7 +105,13 @@ func (r *rig) positions() string {
 }
 
 // prefix is what the keys of the first tenancy begin with.
-func (r *rig) prefix() string { return Name + "/" + r.sim.Tenancies()[0].OCID }
+func (r *rig) prefix() string {
+	prefix := Name + "/" + r.sim.Tenancies()[0].OCID
+	if c := r.config(""); !c.End.IsZero() {
+		prefix += "@" + c.Start.String()
+	}
+	return prefix
+}
 
 // ledger is what is saved of the tenancy as a whole.
 func (r *rig) ledger() collect.Ledger {

@@ -37,8 +37,8 @@ func TestConfigThatCannotWorkIsRefused(t *testing.T) {
 		{"regions: []", "name regions"},
 		{"compartments: { refresh: 59s }", "must be at least 1m"},
 		{"delay: -1s", "must not be negative"},
-		{"threads: 0", "between 1 and 16"},
-		{"threads: 17", "between 1 and 16"},
+		{"threads: -1", "between 0 and 64"},
+		{"threads: 65", "between 0 and 64"},
 	} {
 		parsed, err := Spec().ParseYAML(tt.yaml, nil)
 		if err != nil {

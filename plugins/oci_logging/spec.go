@@ -79,8 +79,9 @@ func Spec() *service.ConfigSpec {
 		})...).
 		Fields(
 			service.NewDurationField(fieldDelay).Description("How long after they happened records are first searched for. Logging shows most of them within seconds.").Default("1m").Advanced(),
-			service.NewIntField(fieldThreads).Description("Searches that run at the same time. Oracle throttles by user: more is seldom faster.").
-				Default(2).LintRule(`root = if this < 1 || this > 16 { "must be between 1 and 16" }`).Advanced(),
+			service.NewIntField(fieldThreads).Description("Searches that run at the same time, at most 64. With 0 two; with `end` one for each request a second of `max_requests_per_second`, at most 32, "+
+				"so that the rate is used up where a page takes less than a second.").
+				Default(0).LintRule(`root = if this < 0 || this > 64 { "must be between 0 and 64" }`).Advanced(),
 		).
 		Example("Sign-ins, and flows that were rejected", "Two queries, from a day ago on, with a position that survives restarts.", `
 input:
@@ -188,8 +189,8 @@ func (c config) check() error {
 		return fmt.Errorf("reading overlap: it is %s and must be between %s and %s", c.Overlap, minOverlap, maxOverlap)
 	case c.delay < 0:
 		return fmt.Errorf("reading %s: it must not be negative", fieldDelay)
-	case c.threads < 1 || c.threads > 16:
-		return fmt.Errorf("reading %s: it must be between 1 and 16", fieldThreads)
+	case c.threads < 0 || c.threads > 64:
+		return fmt.Errorf("reading %s: it must be between 0 and 64", fieldThreads)
 	}
 	names := map[string]bool{}
 	for _, q := range c.queries {

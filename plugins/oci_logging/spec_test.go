@@ -73,9 +73,9 @@ func TestConfigThatCannotWorkIsRefused(t *testing.T) {
 		{good + "overlap: 168h1s", "must be between"},
 		{good + "delay: -1s", "must not be negative"},
 		{good + "delay: 0s", ""},
-		{good + "threads: 0", "between 1 and 16"},
-		{good + "threads: 16", ""},
-		{good + "threads: 17", "between 1 and 16"},
+		{good + "threads: -1", "between 0 and 64"},
+		{good + "threads: 64", ""},
+		{good + "threads: 65", "between 0 and 64"},
 		{good + "start: soon", "reading start"},
 	} {
 		parsed, err := Spec().ParseYAML(tt.yaml, nil)

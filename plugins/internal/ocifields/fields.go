@@ -293,6 +293,17 @@ func after(end, start Moment) bool {
 // IsZero is true where no time was given.
 func (m Moment) IsZero() bool { return !m.set }
 
+// String writes the moment so that the same one, however it was spelled, is the same text.
+func (m Moment) String() string {
+	switch {
+	case !m.set:
+		return ""
+	case m.at.IsZero():
+		return "-" + m.before.String()
+	}
+	return m.at.Format(time.RFC3339Nano)
+}
+
 // At makes the moment absolute.
 func (m Moment) At(now time.Time) time.Time {
 	switch {

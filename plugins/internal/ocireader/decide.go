@@ -10,14 +10,15 @@ import (
 
 // result is what came of reading a pass.
 type result struct {
-	p   *partition
-	err error
+	p    *partition
+	pass *collect.Pass
+	err  error
 }
 
 // decide gives out passes until the reader is closed or a bounded run has ended. It owns the schedule of all partitions.
 func (r *reader) decide() {
 	defer r.done.Done()
-	results := make(chan result, r.conf.Threads)
+	results := make(chan result, r.workers)
 	found := make(chan error, 1)
 	running, refreshing := 0, false
 	refresh := time.Now().Add(r.conf.Refresh)
@@ -31,14 +32,19 @@ func (r *reader) decide() {
 		}
 	}()
 	for {
-		for running < r.conf.Threads {
-			p, pass := r.choose(time.Now())
+		full := r.full()
+		for ; running < r.workers; full = r.full() {
+			p, pass := r.choose(time.Now(), full)
 			if p == nil {
 				break
 			}
 			running++
-			p.busy = true
-			go func() { results <- result{p: p, err: r.read(p, pass)} }()
+			p.busy++
+			p.alone = nil
+			if p.failures > 0 {
+				p.alone = pass
+			}
+			go func() { results <- result{p: p, pass: pass, err: r.read(p, pass)} }()
 		}
 		if now := time.Now(); !refreshing && !now.Before(refresh) {
 			refreshing = true
@@ -49,7 +55,7 @@ func (r *reader) decide() {
 			r.finish()
 			return
 		}
-		timer := time.NewTimer(r.pause(refresh, refreshing, running == r.conf.Threads))
+		timer := time.NewTimer(r.pause(refresh, refreshing, full || running == r.workers))
 		select {
 		case <-r.ctx.Done():
 			timer.Stop()
@@ -76,15 +82,37 @@ func (r *reader) decide() {
 	}
 }
 
+// full is true where a bounded run has as many windows open as it has workers: read or being read, and not yet saved.
+// So a crash costs no more than one window for each worker. What cannot be read holds up nothing else.
+func (r *reader) full() bool {
+	if r.plan.End.IsZero() {
+		return false
+	}
+	open := 0
+	for _, p := range r.all() {
+		if p.failures > 0 || p.gone() {
+			continue
+		}
+		p.mu.Lock()
+		open += p.cursor.Open()
+		p.mu.Unlock()
+	}
+	return open >= r.workers
+}
+
 // choose gives the partition that is furthest behind and has something to read, with what to read of it.
 // Taking the furthest behind keeps the partitions together, so that event time moves on evenly.
-func (r *reader) choose(now time.Time) (*partition, *collect.Pass) {
+func (r *reader) choose(now time.Time, full bool) (*partition, *collect.Pass) {
+	if full {
+		return r.again(now)
+	}
 	all := r.all()
 	for {
 		var least *partition
 		var at time.Time
 		for _, p := range all {
-			if p.busy || p.waiting || now.Before(p.notBefore) {
+			// What could not be read is tried again by itself.
+			if p.waiting || now.Before(p.notBefore) || p.busy > 0 && p.failures > 0 {
 				continue
 			}
 			p.mu.Lock()
@@ -119,6 +147,22 @@ func (r *reader) choose(now time.Time) (*partition, *collect.Pass) {
 	}
 }
 
+// again gives a window that was given out before and must be read again.
+func (r *reader) again(now time.Time) (*partition, *collect.Pass) {
+	for _, p := range r.all() {
+		if now.Before(p.notBefore) || p.busy > 0 && p.failures > 0 || p.gone() {
+			continue
+		}
+		p.mu.Lock()
+		pass, ok := p.cursor.Again()
+		p.mu.Unlock()
+		if ok {
+			return p, pass
+		}
+	}
+	return nil, nil
+}
+
 // idle puts a partition that has caught up to sleep until the next sweep, or until what appears late in a bounded run had its time.
 func (r *reader) idle(p *partition, now time.Time, settles time.Duration) {
 	p.caught = true
@@ -138,9 +182,13 @@ func (r *reader) idle(p *partition, now time.Time, settles time.Duration) {
 // settle notes what came of a pass.
 func (r *reader) settle(one result) {
 	p := one.p
-	p.busy = false
+	p.busy--
+	p.waiting = false
 	switch {
 	case r.ctx.Err() != nil:
+		return
+	case p.failures > 0 && one.pass != p.alone:
+		// Begun before something beside it failed: that one counts, and is tried again by itself.
 		return
 	case one.err == nil:
 		p.failures = 0
@@ -187,7 +235,7 @@ func (r *reader) failed(p *partition, err error) {
 	p.retire()
 }
 
-// pause is how long to wait when nothing happens. While every thread is at work no partition can be due.
+// pause is how long to wait when nothing happens. While nothing new may be begun, only what failed can be due.
 func (r *reader) pause(refresh time.Time, refreshing, full bool) time.Duration {
 	now := time.Now()
 	next := now.Add(progressEvery)
@@ -195,7 +243,8 @@ func (r *reader) pause(refresh time.Time, refreshing, full bool) time.Duration {
 		next = refresh
 	}
 	for _, p := range r.all() {
-		if !full && !p.busy && !p.waiting && p.notBefore.Before(next) && !p.gone() {
+		due := !full || p.failures > 0
+		if due && p.busy == 0 && !p.waiting && p.notBefore.Before(next) && !p.gone() {
 			next = p.notBefore
 		}
 	}

@@ -9,6 +9,7 @@ package ocireader
 
 import (
 	"context"
+	"math"
 	"sync"
 	"time"
 
@@ -56,12 +57,41 @@ type Config struct {
 	Plan collect.Plan
 	// Refresh is how often places are looked for.
 	Refresh time.Duration
-	// Threads is how many passes are read at the same time.
+	// Threads is how many passes are read at the same time; 0: two, and in a bounded run as many as the rate of requests can use.
 	Threads int
 	// Hopeless are failures that nothing but another configuration or policy ends: a bounded run ends without such a place.
 	Hopeless []oci.Kind
 	// Check tells what is missing; it is what the test of the connection runs.
 	Check func(ctx context.Context, open func() (*oci.Client, error)) oci.Report
+}
+
+// Workers where the configuration does not say how many.
+const (
+	liveWorkers = 2
+	// maxWorkers bounds a backfill, and with it how many pages are in memory.
+	maxWorkers = 32
+)
+
+// workers is how many passes are read at the same time. With one for each request a second,
+// the rate is used up as long as a page takes less than a second.
+func (c Config) workers() int {
+	switch {
+	case c.Threads > 0:
+		return c.Threads
+	case c.End.IsZero():
+		return liveWorkers
+	}
+	return min(max(liveWorkers, int(math.Ceil(c.Rate))), maxWorkers)
+}
+
+// prefix is what the keys of the position begin with where the configuration does not say it. A bounded run has its own,
+// so that it stands beside a live one, and beside one that begins elsewhere; with a later end it goes on.
+func (c Config) prefix(tenancy string) string {
+	prefix := c.Component + "/" + tenancy
+	if c.End.IsZero() {
+		return prefix
+	}
+	return prefix + "@" + c.Start.String()
 }
 
 // reconnect is how long Benthos waits before it asks again whether an input that cannot read anything is well.

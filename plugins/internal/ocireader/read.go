@@ -32,11 +32,12 @@ func (r *reader) read(p *partition, pass *collect.Pass) error {
 			return err
 		}
 	}
-	// What lies before the end of the pass has left, so event time may come here once it is acked.
-	p.mark.CaughtUp(eventTime(pass.End()))
 	p.mu.Lock()
 	p.cursor.Read(pass, pages)
+	low := p.cursor.Low()
 	p.mu.Unlock()
+	// What lies before has left, so event time may come here once it is acked.
+	p.mark.CaughtUp(eventTime(low))
 	poke(r.save)
 	return nil
 }
@@ -92,6 +93,7 @@ func (r *reader) deliver(from origin, items []oci.Item) error {
 	}
 	p.mu.Lock()
 	batch, fresh := p.cursor.Admit(from.pass, ids)
+	low := p.cursor.Low()
 	p.mu.Unlock()
 	messages := make(service.MessageBatch, 0, len(items))
 	malformed := 0
@@ -116,8 +118,9 @@ func (r *reader) deliver(from origin, items []oci.Item) error {
 	if malformed > 0 {
 		r.metrics.Malformed.Incr(int64(malformed), p.Region)
 	}
-	// Within a pass the order means nothing: until it is read to its end, only its beginning is certain.
-	done := p.mark.Read(eventTime(from.pass.Begin()))
+	// Within a pass the order means nothing, and passes are read beside each other:
+	// until they are read to their ends, only the beginning of the first is certain.
+	done := p.mark.Read(eventTime(low))
 	return r.outlet.Send(r.ctx, messages, func(err error) {
 		p.mu.Lock()
 		if err != nil {

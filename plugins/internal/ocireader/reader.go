@@ -29,6 +29,7 @@ type reader struct {
 	*Input
 	client  *oci.Client
 	plan    collect.Plan
+	workers int // passes that are read at the same time
 	prefix  string
 	release func()
 
@@ -60,11 +61,12 @@ type partition struct {
 	retired   bool            // mu; not read any more
 
 	// What follows belongs to the goroutine that decides.
-	busy      bool
+	busy      int  // passes of it that are being read
 	waiting   bool // for acks or saves
 	notBefore time.Time
 	failures  int
-	caught    bool // everything up to the last sweep was read
+	alone     *collect.Pass // what is tried again by itself, after a failure
+	caught    bool          // everything up to the last sweep was read
 }
 
 // openReader loads the position and finds out what there is to read. Nothing is lost when it fails: it is called again.
@@ -77,9 +79,12 @@ func openReader(ctx context.Context, in *Input) (*reader, error) {
 		Input: in, client: client, plan: in.conf.Plan, prefix: in.conf.Key,
 		wake: make(chan struct{}, 1), save: make(chan struct{}, 1), partitions: map[string]*partition{}, ledgers: map[string]collect.Ledger{},
 	}
-	r.plan.Overlap, r.plan.End = in.conf.Overlap, in.conf.End.At(time.Now())
+	r.plan.Overlap, r.plan.End, r.workers = in.conf.Overlap, in.conf.End.At(time.Now()), in.conf.workers()
+	if !r.plan.End.IsZero() {
+		r.plan.Abreast, r.plan.MaxPasses = r.workers, max(r.plan.MaxPasses, r.workers)
+	}
 	if r.prefix == "" {
-		r.prefix = in.conf.Component + "/" + client.Tenancy()
+		r.prefix = in.conf.prefix(client.Tenancy())
 	}
 	if r.release, err = in.store.Claim(r.prefix, in.name); err != nil {
 		return nil, err
@@ -183,6 +188,10 @@ func (r *reader) add(ctx context.Context, where Place) error {
 		return err
 	}
 	p := &partition{Place: where, deleted: where.Deleted, cursor: cursor, mark: r.source.Partition(r.client.Tenancy(), where.Name)}
+	if !r.plan.End.IsZero() {
+		// One that an earlier run has read to its end has nothing more to say, and time would wait for it.
+		p.mark.CaughtUp(eventTime(cursor.Delivered()))
+	}
 	r.mu.Lock()
 	r.partitions[where.Name] = p
 	r.sorted = ocifields.Sorted(r.partitions)
@@ -199,6 +208,10 @@ func (r *reader) restore(ctx context.Context, where Place) (*collect.Cursor, err
 	if values[0] == nil {
 		ledger := r.ledgers[where.Group]
 		from := ledger.Found(r.plan.Overlap)
+		// A bounded run reads the whole span of each place, whenever it is found.
+		if !r.plan.End.IsZero() {
+			from = ledger.Start
+		}
 		if ledger.Knows(where.Name) {
 			// Lost is not new: rather everything again than a gap.
 			from = ledger.Start

@@ -163,8 +163,11 @@ func (p *Partition) at(now time.Time, l Limits) (event.Time, state) {
 	if len(p.inFlight) > 0 {
 		return max(p.front, p.moved), holds
 	}
-	quiet := now.Sub(p.heard)
-	if s := p.t.sources[p.id.Source]; s != nil && s.foreign && l.IdleTimeout > 0 && quiet > l.IdleTimeout {
+	quiet, s := now.Sub(p.heard), p.t.sources[p.id.Source]
+	if s != nil && s.bounded && !s.foreign {
+		return max(p.front, p.moved), holds // it ends by itself, and nothing in the past is urgent: absence is not judged without it
+	}
+	if s != nil && s.foreign && l.IdleTimeout > 0 && quiet > l.IdleTimeout {
 		stood := max(p.front, p.stood)
 		if stood == event.MinTime {
 			return event.MinTime, empty

@@ -150,6 +150,23 @@ func TestSilentPartitionIsLeftOutAtMaxHold(t *testing.T) {
 	}
 }
 
+func TestBoundedPartitionIsWaitedForHoweverLongItIsSilent(t *testing.T) {
+	tr := newTracker()
+	live := tr.Register("audit", false).Partition("t1", "p")
+	backfill := tr.Register("backfill", true)
+	p := backfill.Partition("t1", "p")
+	p.CaughtUp(at(-48 * time.Hour))
+	tr.Advance(noon)
+	live.CaughtUp(at(10 * maxHold))
+	r := tr.Advance(noon.Add(10 * maxHold))
+	wantMark(t, "long after max_hold", r, at(-48*time.Hour))
+	if r.Incomplete != nil {
+		t.Errorf("incomplete: got %v, want none: what a backfill waits for would be judged absent", r.Incomplete)
+	}
+	backfill.End()
+	wantMark(t, "once it has ended", tr.Advance(noon.Add(10*maxHold)), at(10*maxHold))
+}
+
 func TestSourceThatHasNamedNothingHoldsTimeForAMinuteAtTheStart(t *testing.T) {
 	tr := newTracker()
 	tr.Register("audit", false).Partition("t1", "p").CaughtUp(at(0))
