@@ -18,8 +18,9 @@ type delivery struct {
 
 // sink is an output of a stream that keeps what it takes.
 type sink struct {
-	mu  sync.Mutex
-	got []delivery // guarded by mu
+	mu    sync.Mutex
+	got   []delivery // guarded by mu
+	tally *tally     // takes what comes instead of got, where there is one
 }
 
 var sinks sync.Map // name -> *sink
@@ -56,6 +57,12 @@ func (s *sink) WriteBatch(_ context.Context, batch service.MessageBatch) error {
 		d := delivery{body: append([]byte(nil), body...), meta: map[string]string{}, err: m.GetError()}
 		_ = m.MetaWalk(func(k, v string) error { d.meta[k] = v; return nil })
 		taken = append(taken, d)
+	}
+	if s.tally != nil {
+		for _, d := range taken {
+			s.tally.take(d)
+		}
+		return nil
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -35,7 +35,7 @@ func root(t *testing.T) string {
 }
 
 // patience is how long the full form may take where the short one takes seconds; -timeout bounds both.
-const patience = 30 * time.Minute
+const patience = 90 * time.Minute
 
 // lines keeps what a stream logs.
 type lines struct {
