@@ -28,6 +28,8 @@ type Options struct {
 	Endpoint string
 	// Limiter gives the limiter that spaces the requests of a tenancy; nil: one of its own with DefaultRequestsPerSecond.
 	Limiter func(tenancy string) *Limiter
+	// Behind lets requests of others that share the limiter go before: a backfill must not hold up what is live.
+	Behind bool
 	// MaxBody is the largest body that is read, in bytes after decompression; 0: DefaultMaxBody.
 	MaxBody int64
 	// Timeout ends one request, its body included; 0: DefaultTimeout. Oracle was seen to take 11 s for one page.
@@ -153,7 +155,11 @@ func (c *Client) do(ctx context.Context, what call) error {
 	}
 	reloaded := false
 	for attempt := 1; ; attempt++ {
-		if err := c.limiter.Wait(ctx, c.opts.Now); err != nil {
+		turn := c.limiter.Wait
+		if c.opts.Behind {
+			turn = c.limiter.WaitBehind
+		}
+		if err := turn(ctx, c.opts.Now); err != nil {
 			return err
 		}
 		err := c.send(ctx, what, attempt)

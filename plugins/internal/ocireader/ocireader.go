@@ -11,6 +11,7 @@ import (
 	"context"
 	"math"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/redpanda-data/benthos/v4/public/service"
@@ -113,6 +114,8 @@ type Input struct {
 	health  *ocifields.Health
 	outlet  *ocifields.Outlet
 
+	requests atomic.Int64
+
 	mu     sync.Mutex
 	reader *reader // mu
 	closed bool    // mu
@@ -181,4 +184,16 @@ func (i *Input) ConnectionTest(ctx context.Context) service.ConnectionTestResult
 }
 
 // client makes a client of the configuration.
-func (i *Input) client() (*oci.Client, error) { return i.conf.Client(i.res, i.metrics, i.Change) }
+func (i *Input) client() (*oci.Client, error) {
+	return i.conf.Client(i.res, i.metrics, func(o *oci.Options) {
+		o.Behind = !i.conf.End.IsZero()
+		observe := o.Observe
+		o.Observe = func(one oci.Observation) {
+			i.requests.Add(1)
+			observe(one)
+		}
+		if i.Change != nil {
+			i.Change(o)
+		}
+	})
+}
