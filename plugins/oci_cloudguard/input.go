@@ -42,8 +42,10 @@ type input struct {
 	source  *watermark.Source
 	store   *ocifields.Store
 	metrics *ocifields.Metrics
-	health  *ocifields.Health
-	outlet  *ocifields.Outlet
+	// Beside those of all inputs.
+	undetailed, dropped ocifields.Counter
+	health              *ocifields.Health
+	outlet              *ocifields.Outlet
 	// change lets tests replace the transport; nil elsewhere.
 	change func(*oci.Options)
 
@@ -60,10 +62,15 @@ func newInput(c config, res *service.Resources) (*input, error) {
 	if !store.Durable() && c.End.IsZero() {
 		res.Logger().Warnf("%s has no checkpoint_cache: what was delivered is in memory only, and a restart sends the problems since `start` again", Name)
 	}
+	metrics, of := ocifields.NewMetrics(res, Name), res.Metrics()
 	return &input{
 		conf: c, res: res, log: res.Logger(), name: progress.Name(res), store: store,
 		source:  progress.Of(res).Register(progress.Name(res), !c.End.IsZero()),
-		metrics: ocifields.NewMetrics(res, Name), health: ocifields.NewHealth(res.Logger()), outlet: ocifields.NewOutlet(c.Limit),
+		metrics: metrics, health: ocifields.NewHealth(res.Logger()), outlet: ocifields.NewOutlet(c.Limit),
+		// Problems that left without all their details: `budget` where detail_budget was spent, `error` where a call failed.
+		undetailed: metrics.Counter(of.NewCounter(Name+"_undetailed_total", "tenancy", "reason")),
+		// Problems that were open and that Cloud Guard does not know any more, or does not show to this user: nothing is sent of them.
+		dropped: metrics.Counter(of.NewCounter(Name+"_dropped_total", "tenancy")),
 	}, nil
 }
 

@@ -16,10 +16,11 @@ import (
 
 // Waits of the reader.
 const (
-	firstPause  = 5 * time.Second  // after the first failure; doubles up to the poll interval
-	saveTimeout = 10 * time.Second // for the last save at shutdown
-	saveEvery   = 5 * time.Second  // between two saves within a sweep
-	tryBefore   = 3                // failures in a row before the input counts as disconnected
+	firstPause   = 5 * time.Second  // after the first failure; doubles up to the poll interval
+	saveTimeout  = 10 * time.Second // for the last save at shutdown
+	saveEvery    = 5 * time.Second  // between two saves within a sweep
+	measureEvery = 30 * time.Second // between two looks at how far behind it is
+	tryBefore    = 3                // failures in a row before the input counts as disconnected
 )
 
 // reader sweeps over the problems of a tenancy, again and again, in one goroutine.
@@ -49,7 +50,10 @@ type reader struct {
 	region   string
 	position event.Time // everything before it was delivered
 	savedAt  time.Time
-	budget   int
+	budget   int              // requests for details that this sweep may still make
+	given    map[string]error // what of details is not asked for any more in this sweep
+	thin     int              // problems of this sweep whose details the budget did not reach
+	told     bool             // the log knows that it did not
 	swept    bool
 }
 
@@ -161,6 +165,7 @@ func (r *reader) run() {
 			return
 		case err == nil:
 			failures = 0
+			r.trouble.Store(nil)
 			r.health.Worked("the problems")
 			if !r.end.IsZero() {
 				r.log.Infof("Read everything up to %s: %d problems", r.end.Format(time.RFC3339), r.events.Load())
@@ -180,7 +185,7 @@ func (r *reader) run() {
 			}
 		}
 		r.metrics.Failing.Set(int64(min(failures, 1)))
-		if oci.Sleep(r.ctx, pause) != nil {
+		if r.rest(pause) != nil {
 			return
 		}
 	}
@@ -196,7 +201,7 @@ func (r *reader) sweep() error {
 	s := r.problems.Begin(to)
 	r.refused = false
 	r.mu.Unlock()
-	r.budget = r.conf.budget
+	r.budget, r.given, r.thin = r.conf.budget, map[string]error{}, 0
 	for _, state := range []string{"ACTIVE", "INACTIVE"} {
 		if err := r.list(s, state); err != nil {
 			return err
@@ -205,6 +210,7 @@ func (r *reader) sweep() error {
 	if err := r.askForMissing(s); err != nil {
 		return err
 	}
+	r.tellOfBudget()
 	if err := r.delivered(); err != nil {
 		return err
 	}
@@ -223,12 +229,39 @@ func (r *reader) sweep() error {
 	}
 	r.position = event.TimeOf(to)
 	r.mark.CaughtUp(r.position)
-	r.metrics.Behind(r.region, r.client.Now().Sub(to))
+	r.measure()
 	if !r.swept {
 		r.swept = true
 		r.log.Infof("First sweep done: %d problems delivered, %d known of which %d are open, in the reporting region %s", r.events.Load(), all, open, r.region)
 	}
 	return nil
+}
+
+// tellOfBudget says once that the budget is too small, until it is not.
+func (r *reader) tellOfBudget() {
+	if r.thin > 0 && !r.told {
+		r.log.Warnf("%d problems left without all their details, because detail_budget allows %d requests a sweep: raise it if this stays", r.thin, r.conf.budget)
+	}
+	r.told = r.thin > 0
+}
+
+// measure sets how far delivery is behind.
+func (r *reader) measure() {
+	r.metrics.Behind(r.region, r.client.Now().Sub(r.position.Time()))
+}
+
+// rest waits until the next sweep. What is not read meanwhile gets older.
+func (r *reader) rest(pause time.Duration) error {
+	for until := time.Now().Add(pause); ; {
+		r.measure()
+		left := time.Until(until)
+		if left <= 0 {
+			return r.ctx.Err()
+		}
+		if err := oci.Sleep(r.ctx, min(left, measureEvery)); err != nil {
+			return err
+		}
+	}
 }
 
 // delivered waits for the acks of the sweep.

@@ -134,6 +134,7 @@ func kill(in *input) {
 // message is what left an input.
 type message struct {
 	id, raw, state, change, fault string
+	detail, detailFault           string
 }
 
 // inbox takes what leaves an input.
@@ -158,6 +159,8 @@ func (b *inbox) take(batch service.MessageBatch) {
 		got := message{raw: string(raw)}
 		got.change, _ = m.MetaGet("oci_change")
 		got.fault, _ = m.MetaGet("oci_error")
+		got.detail, _ = m.MetaGet("oci_detail")
+		got.detailFault, _ = m.MetaGet("oci_detail_error")
 		got.id, got.state = field(got.raw, "id"), field(got.raw, "lifecycleDetail")
 		b.all = append(b.all, got)
 		b.ids[got.id]++
@@ -206,4 +209,12 @@ func field(raw, name string) string {
 	_, rest, _ := strings.Cut(raw, `"`+name+`":"`)
 	value, _, _ := strings.Cut(rest, `"`)
 	return value
+}
+
+// update lets something happen to a problem.
+func (r *rig) update(id string, u ocisim.ProblemUpdate) {
+	r.t.Helper()
+	if err := r.sim.UpdateProblem(id, u); err != nil {
+		r.t.Error(err)
+	}
 }

@@ -41,9 +41,11 @@ func Spec() *service.ConfigSpec {
 				"A problem that was delivered and has not changed does not leave again.",
 		})...).
 		Fields(
-			service.NewBoolField(fieldDetail).Description("Whether each new or changed problem is read in full, with its description, recommendation and additional details. "+
-				"It costs one request a problem.").Default(false),
-			service.NewIntField(fieldBudget).Description("Most problems that one sweep reads in full; the others leave as the list shows them.").
+			service.NewBoolField(fieldDetail).Description("Whether each new or changed problem is read in full, with its description, recommendation and additional details, "+
+				"its `histories` (what became of it, and who did it) and, where it stands for activity, its `endpoints` (the addresses it came from). "+
+				"It costs two or three requests a problem.").Default(false),
+			service.NewIntField(fieldBudget).Description("Most requests that one sweep makes for details, those for the highest risk first. "+
+				"Problems that it does not reach leave as the list shows them, and `oci_detail` says so.").
 				Default(500).LintRule(`root = if this < 0 { "must not be negative" }`).Advanced(),
 		).
 		Example("One tenancy", "Problems of all regions, with what Cloud Guard says about each.", `
@@ -63,8 +65,8 @@ cache_resources:
 
 const description = `
 Each message is one problem as the API returned it, byte for byte, sent when it is new and again when it has changed:
-when it was resolved, dismissed, reopened or deleted, when its risk level changed, and, for problems that stand for activity, when it was detected again.
-A configuration problem that Cloud Guard finds again at each scan has not changed.
+when it was resolved, dismissed, deleted or reopened, when its risk level changed, and, for open problems that stand for activity, when it was detected again.
+A configuration problem that Cloud Guard finds again at each scan has not changed, nor has a dismissed one.
 
 Only the reporting region is asked, for the whole tree of compartments, as far as the user may see it.
 
@@ -84,7 +86,8 @@ On a clean stop the input waits for its acks and saves its position. On a kill i
 == Metadata
 
 ` + "`oci_source`, `oci_tenancy`, `oci_region`, `oci_compartment`, `oci_window_start`, `oci_window_end`, `oci_request_id`, `oci_change`" + `
-(` + "`new`, `changed`, `reopened`, `closed`" + `), and ` + "`oci_error`" + ` on a record that is malformed or too large; such a message is also flagged as failed.
+(` + "`new`, `changed`, `reopened`, `resolved`, `dismissed`, `deleted`" + `), with ` + "`detail`" + ` also ` + "`oci_detail`" + `
+(` + "`full`, `partial`, `none`" + `) and ` + "`oci_detail_error`" + `, and ` + "`oci_error`" + ` on a record that is malformed or too large; such a message is also flagged as failed.
 `
 
 // config is the configuration of the input.

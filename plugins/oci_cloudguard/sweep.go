@@ -1,6 +1,7 @@
 package ocicloudguard
 
 import (
+	"cmp"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -25,6 +26,9 @@ type record struct {
 	problem   collect.Problem
 	verdict   collect.Verdict
 	where     string // compartment
+	detector  string
+	risk      string
+	detail    detail
 	requestID string
 }
 
@@ -37,8 +41,6 @@ func (r *reader) list(s collect.Sweep, state string) error {
 		if err != nil {
 			return err
 		}
-		// Said before the problems are handed on: Benthos takes them only from an input that is connected.
-		r.trouble.Store(nil)
 		if err := r.deliver(s, page.Items, page.RequestID); err != nil {
 			return err
 		}
@@ -58,13 +60,12 @@ func (r *reader) askForMissing(s collect.Sweep) error {
 	r.mu.Lock()
 	missing := r.problems.Missing()
 	r.mu.Unlock()
+	var dropped []string
 	for _, id := range missing {
 		item, requestID, err := r.client.Problem(r.ctx, r.region, id)
 		if failure, ok := errors.AsType[*oci.Error](err); ok && failure.Status == http.StatusNotFound {
 			// The lists can be read, so this is no missing permission: Cloud Guard has dropped the problem.
-			r.mu.Lock()
-			r.problems.Forget(id)
-			r.mu.Unlock()
+			dropped = append(dropped, id)
 			continue
 		}
 		if err != nil {
@@ -74,40 +75,42 @@ func (r *reader) askForMissing(s collect.Sweep) error {
 			return err
 		}
 	}
+	if len(dropped) == 0 {
+		return nil
+	}
+	r.mu.Lock()
+	for _, id := range dropped {
+		r.problems.Forget(id)
+	}
+	r.mu.Unlock()
+	r.dropped.Incr(int64(len(dropped)))
+	r.log.Warnf("%d problems were open and are not known to Cloud Guard any more, or not shown to this user: nothing more is sent of them; the first is %s", len(dropped), dropped[0])
 	return nil
 }
 
 // deliver hands on the problems that are new or have changed.
 func (r *reader) deliver(s collect.Sweep, items []oci.Item, requestID string) error {
-	var news []record
-	r.mu.Lock()
-	for _, item := range items {
-		one := r.read(item, s)
-		one.requestID = requestID
-		if one.verdict = r.problems.Judge(one.problem); one.verdict != collect.Unchanged {
-			r.problems.Sent(one.problem)
-			news = append(news, one)
-		}
+	news := r.judge(s, items, requestID)
+	if r.conf.detail {
+		news = r.inFull(s, news)
 	}
-	if len(news) > 0 {
-		r.flying++
-	}
-	r.mu.Unlock()
 	r.metrics.Repeated.Incr(int64(len(items)-len(news)), r.region)
 	if len(news) == 0 {
 		return nil
 	}
 	batch := make(service.MessageBatch, len(news))
 	for i, one := range news {
-		if r.conf.detail && one.item.Err == nil {
-			one.item = r.inFull(one.item)
-		}
 		if one.item.Err != nil {
 			r.metrics.Malformed.Incr(1, r.region)
 		}
 		batch[i] = r.message(one, s)
 	}
 	r.metrics.Events.Incr(int64(len(batch)), r.region)
+	r.mu.Lock()
+	r.flying++
+	r.mu.Unlock()
+	// Said before the problems are handed on: Benthos takes them only from an input that is connected.
+	r.trouble.Store(nil)
 	done := r.mark.Read(r.position)
 	err := r.outlet.Send(r.ctx, batch, func(err error) { r.acked(news, done, err) })
 	if err != nil {
@@ -120,6 +123,22 @@ func (r *reader) deliver(s collect.Sweep, items []oci.Item, requestID string) er
 		}
 	}
 	return nil
+}
+
+// judge picks the problems that are new or have changed; they count as on their way.
+func (r *reader) judge(s collect.Sweep, items []oci.Item, requestID string) []record {
+	var news []record
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, item := range items {
+		one := r.read(item, s)
+		one.requestID = requestID
+		if one.verdict = r.problems.Judge(one.problem); one.verdict != collect.Unchanged {
+			r.problems.Sent(one.problem)
+			news = append(news, one)
+		}
+	}
+	return news
 }
 
 func (r *reader) acked(news []record, done func(), err error) {
@@ -168,7 +187,7 @@ func (r *reader) read(item oci.Item, s collect.Sweep) record {
 	if len(item.Raw) > r.conf.EventBytes && one.item.Err == nil {
 		one.item.Err = fmt.Errorf("the record has %d bytes, more than max_event_bytes", len(item.Raw))
 	}
-	one.where = fields.CompartmentID
+	one.where, one.detector, one.risk = fields.CompartmentID, fields.DetectorID, fields.RiskLevel
 	if one.item.Err != nil {
 		if one.problem.ID == "" {
 			hash := collect.IDOf(item.Raw)
@@ -179,30 +198,27 @@ func (r *reader) read(item oci.Item, s collect.Sweep) record {
 		return one
 	}
 	one.problem.Open = strings.EqualFold(fields.LifecycleState, "ACTIVE")
+	if !one.problem.Open {
+		one.problem.Ending = endingOf(fields.LifecycleDetail)
+	}
 	parts := []string{fields.LifecycleState, fields.LifecycleDetail, fields.RiskLevel}
-	if !slices.Contains(repeating, fields.DetectorID) {
+	// What was resolved and is detected again was reopened, even if it has been resolved again since.
+	// What somebody dismissed is detected again and again, and means nothing.
+	if one.problem.Ending == collect.Resolved || one.problem.Open && !slices.Contains(repeating, fields.DetectorID) {
 		parts = append(parts, item.Time.Format(time.RFC3339Nano))
 	}
 	one.problem.Print = strings.ToUpper(strings.Join(parts, "|"))
 	return one
 }
 
-// inFull reads a problem with its description and details, as far as the budget of the sweep goes.
-// What cannot be read in full leaves as the list shows it.
-func (r *reader) inFull(item oci.Item) oci.Item {
-	if r.budget <= 0 {
-		return item
-	}
-	r.budget--
-	full, _, err := r.client.Problem(r.ctx, r.region, item.ID)
-	if err != nil {
-		if r.ctx.Err() == nil {
-			r.health.Failed("problems in full", err)
+// endingOf says how a problem ended that is not open.
+func endingOf(detail string) collect.Verdict {
+	for _, ending := range []collect.Verdict{collect.Resolved, collect.Dismissed, collect.Deleted} {
+		if strings.EqualFold(detail, string(ending)) {
+			return ending
 		}
-		return item
 	}
-	r.health.Worked("problems in full")
-	return full
+	return collect.Closed
 }
 
 func (r *reader) message(one record, s collect.Sweep) *service.Message {
@@ -215,6 +231,12 @@ func (r *reader) message(one record, s collect.Sweep) *service.Message {
 	m.MetaSetMut("oci_window_end", s.To.Format(time.RFC3339))
 	m.MetaSetMut("oci_request_id", one.requestID)
 	m.MetaSetMut("oci_change", string(one.verdict))
+	if r.conf.detail {
+		m.MetaSetMut("oci_detail", cmp.Or(one.detail.level, detailNone))
+		if one.detail.err != nil {
+			m.MetaSetMut("oci_detail_error", one.detail.err.Error())
+		}
+	}
 	if one.item.Err != nil {
 		m.MetaSetMut("oci_error", one.item.Err.Error())
 		m.SetError(errors.New("reading a problem: " + one.item.Err.Error()))

@@ -17,14 +17,19 @@ type problem struct {
 	where   *compartment
 	// rescan is how often the detector finds an open problem again; 0 never. Each time moves timeLastDetected.
 	rescan  time.Duration
-	changes []change // by time; the first opens the problem
+	scanned time.Time // after it there are no scans
+	changes []change  // by time; the first opens the problem
 }
 
 type change struct {
 	at      time.Time
-	detail  string // OPEN, RESOLVED, DISMISSED, DELETED
+	detail  string // OPEN, RESOLVED, DISMISSED, DELETED; "" where the lifecycle stays as it is
 	comment string
 	actor   string
+
+	detected bool   // timeLastDetected moves
+	risk     string // the new level, "" where it stays
+	purged   bool   // the problem is not known any more
 }
 
 // fates are what becomes of problems, one after the other: changes by parts of the span after the first detection.
@@ -58,13 +63,13 @@ func newProblems(t *tenancy) []problem {
 			Resource: sample.Principal{Name: strings.ToLower(strings.ReplaceAll(name, "_", "-")) + "-" + strconv.Itoa(i)},
 		}}
 		if full := sample.ProblemSummary(name, p.options); full["detectorId"] == "IAAS_CONFIGURATION_DETECTOR" {
-			p.rescan = span / 12
+			p.rescan, p.scanned = span/12, t.config.End
 		}
-		p.changes = []change{{at: first, detail: "OPEN", actor: "Cloud Guard"}}
+		p.changes = []change{{at: first, detail: "OPEN", actor: "Cloud Guard", detected: true}}
 		for _, fate := range fates[i%len(fates)] {
 			// The fate of a problem that is found late lies in what is left of the span.
 			at := first.Add(time.Duration(fate.part * float64(t.config.End.Sub(first)))).Truncate(time.Millisecond)
-			c := change{at: at, detail: fate.detail, actor: "security.operator@" + t.name + ".example"}
+			c := change{at: at, detail: fate.detail, detected: fate.detail == "OPEN", actor: "security.operator@" + t.name + ".example"}
 			if fate.detail == "DISMISSED" {
 				c.comment = "Known and accepted"
 			}
@@ -89,22 +94,42 @@ func (p problem) at(now, end time.Time) (o sample.ProblemOptions, ok bool) {
 		if c.at.After(now) {
 			break
 		}
-		o.Detail, o.Comment = c.detail, c.comment
-		o.State = "ACTIVE"
-		if c.detail != "OPEN" {
+		if c.purged {
+			return o, false
+		}
+		if c.risk != "" {
+			o.Risk = c.risk
+		}
+		if c.detected {
+			o.Last = c.at
+		}
+		if c.detail != "" {
+			o.Detail, o.Comment = c.detail, c.comment
+			o.State = "ACTIVE"
+		}
+		if o.Detail != "OPEN" {
 			o.State = "INACTIVE"
 			continue // closing a problem is no detection
 		}
-		o.Last = c.at
 		until := now
 		if i+1 < len(p.changes) && p.changes[i+1].at.Before(now) {
 			until = p.changes[i+1].at.Add(-time.Millisecond)
 		}
+		if until.After(p.scanned) {
+			until = p.scanned
+		}
 		if p.rescan > 0 && until.After(c.at) {
-			o.Last = c.at.Add(until.Sub(c.at).Truncate(p.rescan))
+			o.Last = later(o.Last, c.at.Add(until.Sub(c.at).Truncate(p.rescan)))
 		}
 	}
 	return o, true
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }
 
 func (q *request) cloudGuardOff() bool { return q.sim.config.CloudGuardOff }
@@ -237,7 +262,8 @@ func listProblems(q *request) (*answer, *apiError) {
 			}
 			continue
 		}
-		o, found := p.at(c.asOf, q.sim.config.End)
+		p, end := q.sim.happened.with(p, q.sim.config.End)
+		o, found := p.at(c.asOf, end)
 		if !found {
 			continue
 		}
@@ -291,7 +317,8 @@ func (q *request) problem(id string) (problem, sample.ProblemOptions, *apiError)
 			continue
 		}
 		q.call.Compartment = p.where.id
-		o, found := p.at(q.now, q.sim.config.End)
+		p, end := q.sim.happened.with(p, q.sim.config.End)
+		o, found := p.at(q.now, end)
 		if found && !q.cloudGuardOff() && !q.problemsDenied(p.where.id) {
 			return p, o, nil
 		}
@@ -306,50 +333,5 @@ func getProblem(id string) route {
 			return nil, err
 		}
 		return &answer{body: sample.ProblemJSON(p.name, o)}, nil
-	}
-}
-
-func listProblemHistories(id string) route {
-	return func(q *request) (*answer, *apiError) {
-		p, _, err := q.problem(id)
-		if err != nil {
-			return nil, err
-		}
-		c, err := q.turn()
-		if err != nil {
-			return nil, err
-		}
-		size, err := q.limit(100, 1000)
-		if err != nil {
-			return nil, err
-		}
-		var seen []change
-		for _, one := range p.changes {
-			if !one.at.After(c.asOf) {
-				seen = append(seen, one)
-			}
-		}
-		ans := q.list(c, len(seen), size, q.sim.config.EmptyPages, func(i int) []byte {
-			actor := "USER"
-			if seen[i].actor == "Cloud Guard" {
-				actor = "CLOUD_GUARD_SERVICE"
-			}
-			return encode(map[string]any{
-				"id": sample.UUID("history", id, strconv.Itoa(i)), "problemId": id, "actorType": actor, "actorName": seen[i].actor,
-				"explanation": "The problem became " + seen[i].detail + ".", "lifecycleDetail": seen[i].detail,
-				"timeCreated": stamp(seen[i].at), "delta": nil, "eventStatus": nil, "comment": seen[i].comment,
-			})
-		})
-		ans.inside = true
-		return ans, nil
-	}
-}
-
-func listProblemEndpoints(id string) route {
-	return func(q *request) (*answer, *apiError) {
-		if _, _, err := q.problem(id); err != nil {
-			return nil, err
-		}
-		return &answer{page: true, inside: true}, nil
 	}
 }

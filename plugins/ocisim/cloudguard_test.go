@@ -227,15 +227,99 @@ func TestProblemInFullHasWhatTheSummaryLacks(t *testing.T) {
 			t.Errorf("%s is %s in the summary and %s in full", member, a, b)
 		}
 	}
-	if history := c.all(t, problemsPath+"/"+id+"/histories"); len(history) == 0 || history[0]["lifecycleDetail"] != "OPEN" {
+	histories := problemsPath + "/" + id + "/histories"
+	if history := c.all(t, histories, "compartmentId", s.tenancies[0].id, "sortOrder", "ASC"); len(history) == 0 || history[0]["lifecycleDetail"] != "OPEN" {
 		t.Errorf("history %v, want it to begin with OPEN", history)
 	}
-	if endpoints := c.get(t, problemsPath+"/"+id+"/endpoints"); endpoints.status != http.StatusOK || string(endpoints.body) != `{"items":[]}` {
-		t.Errorf("endpoints: %d %s, want an empty list", endpoints.status, endpoints.body)
+	if got := c.get(t, histories); got.status != http.StatusBadRequest {
+		t.Errorf("history without a compartment: status = %d, want 400", got.status)
 	}
 	for _, path := range []string{"", "/histories", "/endpoints"} {
-		if answer := c.get(t, problemsPath+"/ocid1.cloudguardproblem.oc1..x"+path); answer.status != http.StatusNotFound {
+		if answer := c.get(t, problemsPath+"/ocid1.cloudguardproblem.oc1..x"+path, "compartmentId", s.tenancies[0].id); answer.status != http.StatusNotFound {
 			t.Errorf("an unknown problem%s: status = %d, want 404", path, answer.status)
+		}
+	}
+}
+
+func TestEndpointsAreThoseOfActivityOnly(t *testing.T) {
+	s := newSim(t, func(c *Config) { c.Problems = 40 })
+	c := newClient(t, s, 0)
+	some := map[bool]bool{}
+	for _, p := range s.tenancies[0].problems {
+		answer := c.get(t, problemsPath+"/"+p.options.ID+"/endpoints")
+		if answer.status != http.StatusOK {
+			continue // not there yet, or not any more
+		}
+		activity := p.rescan == 0
+		has := len(c.all(t, problemsPath+"/"+p.options.ID+"/endpoints")) > 0
+		if has != activity {
+			t.Errorf("%s has endpoints: %t, want %t", p.name, has, activity)
+		}
+		some[activity] = true
+	}
+	if !some[true] || !some[false] {
+		t.Error("there is only one sort of problems: the test shows nothing")
+	}
+}
+
+func TestUpdatesOfProblemsAreToldFromThenOn(t *testing.T) {
+	at := now
+	s := newSim(t, func(c *Config) { c.Clock = func() time.Time { return at } })
+	c := newClient(t, s, 0)
+	var id string
+	for _, p := range s.tenancies[0].problems {
+		if len(p.changes) == 1 && p.rescan > 0 {
+			id = p.options.ID
+			break
+		}
+	}
+	read := func() map[string]any {
+		var full map[string]any
+		decode(t, c.get(t, problemsPath+"/"+id).body, &full)
+		return full
+	}
+	first := read()
+	for _, step := range []struct {
+		update        ProblemUpdate
+		state, detail string
+		risk          any
+		detected      bool
+	}{
+		{ProblemUpdate{Detail: "RESOLVED"}, "INACTIVE", "RESOLVED", first["riskLevel"], false},
+		{ProblemUpdate{Detail: "OPEN"}, "ACTIVE", "OPEN", first["riskLevel"], true},
+		{ProblemUpdate{Risk: "MINOR"}, "ACTIVE", "OPEN", "MINOR", false},
+		{ProblemUpdate{Detected: true}, "ACTIVE", "OPEN", "MINOR", true},
+		{ProblemUpdate{Detail: "DISMISSED", Comment: "accepted"}, "INACTIVE", "DISMISSED", "MINOR", false},
+		{ProblemUpdate{Detail: "DELETED"}, "INACTIVE", "DELETED", "MINOR", false},
+	} {
+		before := read()
+		at = at.Add(30 * time.Second)
+		if err := s.UpdateProblem(id, step.update); err != nil {
+			t.Fatal(err)
+		}
+		got := read()
+		moved := got["timeLastDetected"] != before["timeLastDetected"]
+		if got["lifecycleState"] != step.state || got["lifecycleDetail"] != step.detail || got["riskLevel"] != step.risk || moved != step.detected {
+			t.Errorf("after %+v: got %v %v %v, detected again %t; want %s %s %v, %t", step.update,
+				got["lifecycleState"], got["lifecycleDetail"], got["riskLevel"], moved, step.state, step.detail, step.risk, step.detected)
+		}
+	}
+	if n := len(c.all(t, problemsPath+"/"+id+"/histories", "compartmentId", s.tenancies[0].id)); n != 5 {
+		t.Errorf("got %d entries of the history, want the five steps of the lifecycle", n)
+	}
+	at = at.Add(30 * time.Second)
+	if err := s.UpdateProblem(id, ProblemUpdate{Purged: true}); err != nil {
+		t.Fatal(err)
+	}
+	if answer := c.get(t, problemsPath+"/"+id); answer.status != http.StatusNotFound {
+		t.Errorf("a problem that was purged: status = %d, want 404", answer.status)
+	}
+	for _, wrong := range []struct {
+		id     string
+		update ProblemUpdate
+	}{{"ocid1.cloudguardproblem.oc1..x", ProblemUpdate{Detail: "OPEN"}}, {id, ProblemUpdate{Detail: "CLOSED"}}} {
+		if err := s.UpdateProblem(wrong.id, wrong.update); err == nil {
+			t.Errorf("UpdateProblem(%q, %+v): got no error, want one", wrong.id, wrong.update)
 		}
 	}
 }

@@ -92,6 +92,7 @@ type Sim struct {
 	tokens    tokenMint
 	security  *Tokens
 	machine   *instance
+	happened  updates
 
 	mu      sync.Mutex
 	denials []Denial         // guarded by mu

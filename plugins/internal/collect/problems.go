@@ -19,6 +19,9 @@ type Problem struct {
 	Print string
 	// Open is true until the problem was resolved, dismissed or deleted.
 	Open bool
+	// Ending says how a problem ended that is not open: Resolved, Dismissed, Deleted, or Closed where it is none of these.
+	// A malformed one has none.
+	Ending Verdict
 	// Last is when it was last detected.
 	Last time.Time
 }
@@ -32,6 +35,9 @@ const (
 	New       Verdict = "new"
 	Changed   Verdict = "changed"
 	Reopened  Verdict = "reopened"
+	Resolved  Verdict = "resolved"
+	Dismissed Verdict = "dismissed"
+	Deleted   Verdict = "deleted"
 	Closed    Verdict = "closed"
 )
 
@@ -39,6 +45,7 @@ const (
 type known struct {
 	Hash string    `json:"h"`
 	Open bool      `json:"o,omitempty"`
+	End  Verdict   `json:"e,omitempty"`
 	Last time.Time `json:"t"`
 }
 
@@ -139,19 +146,21 @@ func (p *Problems) Judge(one Problem) Verdict {
 	}
 	old, ok := p.delivered[one.ID]
 	switch {
-	case !ok && p.flying[one.ID] == "":
-		return New
-	case !ok:
-		return Changed
-	case old.Hash == hash:
+	case ok && old.Hash == hash:
 		if old.Last.Before(one.Last) {
 			old.Last = one.Last.UTC()
 			p.put(one.ID, old)
 		}
 		return Unchanged
-	case old.Open && !one.Open:
-		return Closed
-	case !old.Open && one.Open:
+	case !one.Open && one.Ending != Unchanged:
+		// One that is first seen when it is over has ended, too. One that was resolved and is detected again was open in between.
+		again := one.Ending == Resolved && old.Last.Before(one.Last)
+		if !ok || old.Open || old.End != one.Ending || again {
+			return one.Ending
+		}
+	case !ok && p.flying[one.ID] == "":
+		return New
+	case ok && !old.Open && one.Open:
 		return Reopened
 	}
 	return Changed
@@ -166,7 +175,13 @@ func (p *Problems) Acked(one Problem) {
 	if p.flying[one.ID] == hash {
 		delete(p.flying, one.ID)
 	}
-	p.put(one.ID, known{Hash: hash, Open: one.Open, Last: one.Last.UTC()})
+	now := known{Hash: hash, Open: one.Open, End: one.Ending, Last: one.Last.UTC()}
+	if !one.Open && one.Ending == Unchanged {
+		// A malformed record says nothing about whether the problem is over.
+		old := p.delivered[one.ID]
+		now.Open, now.End = old.Open, old.End
+	}
+	p.put(one.ID, now)
 }
 
 // Nacked says that the output will not take the problem: the next sweep sends it again.

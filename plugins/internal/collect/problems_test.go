@@ -9,7 +9,19 @@ import (
 )
 
 func problem(id, fingerprint string, open bool, last string) Problem {
-	return Problem{ID: id, Print: fingerprint, Open: open, Last: at(last)}
+	one := Problem{ID: id, Print: fingerprint, Open: open, Last: at(last)}
+	for _, ending := range []Verdict{Resolved, Dismissed, Deleted, Closed} {
+		if fingerprint == string(ending) {
+			one.Ending = ending
+		}
+	}
+	return one
+}
+
+// detectedAgain is a problem whose print holds when it was last detected.
+func detectedAgain(one Problem) Problem {
+	one.Print += one.Last.String()
+	return one
 }
 
 // send judges a problem and, where it must be sent, has it delivered.
@@ -44,9 +56,18 @@ func TestProblemLeavesWhenItHasChanged(t *testing.T) {
 	}{
 		{"scanned again", problem("a", "open", true, "01:00"), problem("a", "open", true, "02:00"), Unchanged},
 		{"risk raised", problem("a", "low", true, "01:00"), problem("a", "high", true, "01:00"), Changed},
-		{"resolved", problem("a", "open", true, "01:00"), problem("a", "resolved", false, "01:00"), Closed},
+		{"resolved", problem("a", "open", true, "01:00"), problem("a", "resolved", false, "01:00"), Resolved},
+		{"dismissed", problem("a", "open", true, "01:00"), problem("a", "dismissed", false, "01:00"), Dismissed},
+		{"deleted", problem("a", "open", true, "01:00"), problem("a", "deleted", false, "01:00"), Deleted},
+		{"over in a way that is not known", problem("a", "open", true, "01:00"), problem("a", "closed", false, "01:00"), Closed},
 		{"reopened", problem("a", "resolved", false, "01:00"), problem("a", "open", true, "03:00"), Reopened},
-		{"dismissed after it was resolved", problem("a", "resolved", false, "01:00"), problem("a", "dismissed", false, "01:00"), Changed},
+		{"dismissed after it was resolved", problem("a", "resolved", false, "01:00"), problem("a", "dismissed", false, "01:00"), Dismissed},
+		{"deleted after it was dismissed", problem("a", "dismissed", false, "01:00"), problem("a", "deleted", false, "01:00"), Deleted},
+		{"dismissed, and detected again", problem("a", "dismissed", false, "01:00"), problem("a", "dismissed", false, "04:00"), Unchanged},
+		{"resolved, reopened and resolved again", detectedAgain(problem("a", "resolved", false, "01:00")), detectedAgain(problem("a", "resolved", false, "03:00")), Resolved},
+		{"over when it is first seen", problem("b", "open", true, "01:00"), problem("a", "resolved", false, "01:00"), Resolved},
+		{"malformed when it is first seen", problem("b", "open", true, "01:00"), problem("a", "{", false, "01:00"), New},
+		{"malformed", problem("a", "open", true, "01:00"), problem("a", "{", false, "01:00"), Changed},
 		{"another one", problem("a", "open", true, "01:00"), problem("b", "open", true, "01:00"), New},
 	} {
 		s := store{}
@@ -73,8 +94,11 @@ func TestOnlyAckedProblemsAreRemembered(t *testing.T) {
 	if got := p.Judge(one); got != Unchanged {
 		t.Errorf("on its way: got %q, want it not to leave twice", got)
 	}
-	if got := p.Judge(problem("a", "resolved", false, "01:00")); got != Changed {
+	if got := p.Judge(problem("a", "high", true, "01:00")); got != Changed {
 		t.Errorf("changed on its way: got %q, want %q", got, Changed)
+	}
+	if got := p.Judge(problem("a", "resolved", false, "01:00")); got != Resolved {
+		t.Errorf("resolved on its way: got %q, want %q", got, Resolved)
 	}
 	s.write(p.Acks())
 	if got := s.reload(t).Judge(one); got != New {
@@ -83,6 +107,19 @@ func TestOnlyAckedProblemsAreRemembered(t *testing.T) {
 	p.Nacked(one)
 	if got := p.Judge(one); got != New {
 		t.Errorf("after a nack: got %q, want %q", got, New)
+	}
+}
+
+func TestMalformedRecordOfAnOpenProblemDoesNotCloseIt(t *testing.T) {
+	p := NewProblems("cg", at("00:00"), time.Hour)
+	p.Begin(at("02:00"))
+	send(p, problem("a", "open", true, "01:00"))
+	send(p, problem("a", "{", false, "01:30"))
+	if _, open := p.Known(); open != 1 {
+		t.Errorf("got %d open problems, want the one whose record was malformed", open)
+	}
+	if got := p.Judge(problem("a", "open", true, "01:40")); got != Changed {
+		t.Errorf("well-formed again: got %q, want %q", got, Changed)
 	}
 }
 

@@ -19,6 +19,8 @@ const (
 	opGetConfiguration        = "GetConfiguration"
 	opListProblems            = "ListProblems"
 	opGetProblem              = "GetProblem"
+	opListProblemHistories    = "ListProblemHistories"
+	opListProblemEndpoints    = "ListProblemEndpoints"
 )
 
 // maxListPages bounds lists that are read as a whole.
@@ -91,6 +93,29 @@ func (c *Client) Problem(ctx context.Context, region, id string) (Item, string, 
 		},
 	})
 	return item, requestID, err
+}
+
+// ProblemHistories reads one page of what became of a problem, the oldest first.
+// See https://docs.oracle.com/iaas/api/#/en/cloud-guard/20200131/ProblemHistorySummary/ListProblemHistories.
+func (c *Client) ProblemHistories(ctx context.Context, region, id, token string) (Page, error) {
+	return c.ofProblem(ctx, opListProblemHistories, region, id, "/histories", "timeCreated", token)
+}
+
+// ProblemEndpoints reads one page of the addresses from which a problem came.
+// See https://docs.oracle.com/iaas/api/#/en/cloud-guard/20200131/ProblemEndpointSummary/ListProblemEndpoints.
+func (c *Client) ProblemEndpoints(ctx context.Context, region, id, token string) (Page, error) {
+	return c.ofProblem(ctx, opListProblemEndpoints, region, id, "/endpoints", "timeLastDetected", token)
+}
+
+func (c *Client) ofProblem(ctx context.Context, operation, region, id, path, timed, token string) (Page, error) {
+	query := url.Values{"limit": {"1000"}}
+	if operation == opListProblemHistories {
+		query.Set("compartmentId", c.Tenancy())
+		query.Set("sortOrder", "ASC")
+	}
+	return c.page(ctx, call{
+		service: cloudGuardService, operation: operation, region: region, path: "/problems/" + url.PathEscape(id) + path, query: query,
+	}, form{list: "items", id: "id", time: timed}, token)
 }
 
 // ReportingRegion is the region in which Cloud Guard collects the problems of all regions.

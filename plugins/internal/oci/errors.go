@@ -87,7 +87,10 @@ var permissions = map[string]permission{
 	opGetConfiguration:        {"read cloud-guard-config", "Allow group SiemReaders to read cloud-guard-config in tenancy"},
 	opListProblems:            {"read cloud-guard-problems", "Allow group SiemReaders to read cloud-guard-problems in tenancy"},
 	opGetProblem:              {"read cloud-guard-problems", "Allow group SiemReaders to read cloud-guard-problems in tenancy"},
-	opSearchLogs:              {"read log-content", "Allow group SiemReaders to read log-content in tenancy"},
+	opListProblemHistories:    {"read cloud-guard-problems", "Allow group SiemReaders to read cloud-guard-problems in tenancy"},
+	// Which of the many resource types covers endpoints is written nowhere; the family covers all.
+	opListProblemEndpoints: {"read cloud-guard-family", "Allow group SiemReaders to read cloud-guard-family in tenancy"},
+	opSearchLogs:           {"read log-content", "Allow group SiemReaders to read log-content in tenancy"},
 }
 
 // maxSkew is how far Oracle lets our clock be off.
