@@ -91,6 +91,13 @@ var permissions = map[string]permission{
 	// Which of the many resource types covers endpoints is written nowhere; the family covers all.
 	opListProblemEndpoints: {"read cloud-guard-family", "Allow group SiemReaders to read cloud-guard-family in tenancy"},
 	opSearchLogs:           {"read log-content", "Allow group SiemReaders to read log-content in tenancy"},
+	opGetStream:               {"read streams", "Allow group SiemReaders to read streams in tenancy"},
+	opCreateCursor:            {"use stream-pull", "Allow group SiemReaders to use stream-pull in tenancy"},
+	opCreateGroupCursor:       {"use stream-pull", "Allow group SiemReaders to use stream-pull in tenancy"},
+	opGetMessages:             {"use stream-pull", "Allow group SiemReaders to use stream-pull in tenancy"},
+	opConsumerCommit:          {"use stream-pull", "Allow group SiemReaders to use stream-pull in tenancy"},
+	opConsumerHeartbeat:       {"use stream-pull", "Allow group SiemReaders to use stream-pull in tenancy"},
+	opGetGroup:                {"use stream-pull", "Allow group SiemReaders to use stream-pull in tenancy"},
 }
 
 // maxSkew is how far Oracle lets our clock be off.

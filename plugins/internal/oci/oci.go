@@ -131,8 +131,10 @@ type call struct {
 	service   service
 	operation string
 	region    string
-	path      string
-	query     url.Values
+	// base is the address of the service, where it is not that of the region: a stream's own. An endpoint of the configuration goes before it.
+	base  string
+	path  string
+	query url.Values
 	// body is JSON to post; nil: the call is a GET.
 	body []byte
 	// decode reads a body of status 200; its error makes the call fail, and be tried again.
@@ -144,6 +146,7 @@ type answer struct {
 	status    int
 	body      []byte
 	next      string
+	cursor    string
 	requestID string
 	date      time.Time
 }
@@ -199,7 +202,7 @@ func (c *Client) send(ctx context.Context, what call, attempt int) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, c.opts.Timeout)
 	defer cancel()
-	target, err := c.endpoint.resolve(what.service, what.region)
+	target, err := c.address(what)
 	if err != nil {
 		return err
 	}
@@ -240,6 +243,14 @@ func (c *Client) send(ctx context.Context, what call, attempt int) error {
 	return nil
 }
 
+// address is where the service of a call stands, its version included.
+func (c *Client) address(what call) (string, error) {
+	if what.base != "" && c.endpoint.template == "" {
+		return what.base + what.service.version, nil
+	}
+	return c.endpoint.resolve(what.service, what.region)
+}
+
 // request makes the call's request, unsigned.
 func (what call) request(ctx context.Context, target string) (*http.Request, error) {
 	if what.body == nil {
@@ -263,7 +274,7 @@ type reply struct {
 }
 
 func (r *reply) answer() *answer {
-	return &answer{status: r.status, body: r.body, next: r.header.Get("opc-next-page"), requestID: r.requestID, date: r.date}
+	return &answer{status: r.status, body: r.body, next: r.header.Get("opc-next-page"), cursor: r.header.Get("opc-next-cursor"), requestID: r.requestID, date: r.date}
 }
 
 func (c *Client) roundTrip(req *http.Request) (*reply, error) {
