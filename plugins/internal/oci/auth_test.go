@@ -169,6 +169,14 @@ func TestFingerprintOfAnotherKeyIsFoundBeforeTheFirstRequest(t *testing.T) {
 	}
 }
 
+// newCredentials reads an API key or a profile.
+func newCredentials(a Auth, now func() time.Time) (*files, error) {
+	if err := a.check(); err != nil {
+		return nil, err
+	}
+	return newFiles(a.readAPIKey, now)
+}
+
 func write(t *testing.T, path, text string, mode os.FileMode) {
 	t.Helper()
 	if err := os.WriteFile(path, []byte(text), mode); err != nil {
@@ -238,7 +246,8 @@ func TestProfilesAreReadAsOraclesToolsDo(t *testing.T) {
 			t.Errorf("%s: %v", tt.profile, err)
 			continue
 		}
-		want := Auth{Tenancy: a.Tenancy, User: a.User, Fingerprint: a.Fingerprint, Region: tt.wantRegion}
+		who := Auth{ConfigFile: config, Profile: tt.profile}
+		want := identity{Method: ConfigFile, Tenancy: a.Tenancy, User: a.User, Fingerprint: a.Fingerprint, Region: tt.wantRegion, Name: who.String()}
 		if diff := cmp.Diff(c.identity(), want); diff != "" {
 			t.Errorf("%s: got -, want +:\n%s", tt.profile, diff)
 		}
@@ -273,7 +282,7 @@ func TestRotatedKeyIsTakenUpWithoutARestart(t *testing.T) {
 	}
 	is := func(want *rsa.PrivateKey, when string) {
 		t.Helper()
-		got, err := c.current()
+		got, err := c.current(t.Context())
 		if err != nil || !got.key.Equal(want) {
 			t.Errorf("%s: got another key, error %v", when, err)
 		}
@@ -286,12 +295,24 @@ func TestRotatedKeyIsTakenUpWithoutARestart(t *testing.T) {
 	is(key(t), "before the files are looked at again")
 	now = now.Add(time.Second)
 	is(next, "after both were replaced")
-	if c.reload() {
+	renewed := func() bool {
+		t.Helper()
+		old, err := c.current(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		again, err := c.renew(t.Context(), old)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return again
+	}
+	if renewed() {
 		t.Error("reload says that the key is another one when nothing has changed")
 	}
 	write(t, keyFile, pkcs8(t, key(t)), 0o600)
 	write(t, config, profile(a.Fingerprint)+"\n", 0o600)
-	if !c.reload() {
+	if !renewed() {
 		t.Error("reload says that the key is the same after it was replaced")
 	}
 	is(key(t), "after a reload")

@@ -5,12 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"time"
 )
 
 // Report tells whether an input can read what it is configured to, and what to do where it cannot.
 type Report struct {
-	Steps []Step
+	// Tenancy is the OCID of the tenancy, "" where the configuration did not tell.
+	Tenancy string
+	Steps   []Step
 	// Events is the number of records of the last hour, Newest the time of the newest of them.
 	Events int
 	Newest time.Time
@@ -40,6 +43,17 @@ func (r Report) OK() bool {
 		}
 	}
 	return true
+}
+
+// Missing are the policy statements that are missing, each once.
+func (r Report) Missing() []string {
+	var all []string
+	for _, s := range r.Steps {
+		if s.Err != nil && s.Statement != "" && !slices.Contains(all, s.Statement) {
+			all = append(all, s.Statement)
+		}
+	}
+	return all
 }
 
 // maxCheckCalls bounds how many pages a check counts.
@@ -112,13 +126,22 @@ func CheckAudit(ctx context.Context, open func() (*Client, error), scope AuditSc
 	return c.report
 }
 
-// CheckCloudGuard calls each operation that reading problems needs. Empty region: Cloud Guard is asked for it.
-func CheckCloudGuard(ctx context.Context, open func() (*Client, error), region string) Report {
+// CloudGuardScope says what a check of problems tries.
+type CloudGuardScope struct {
+	// Region is the reporting region; empty: Cloud Guard is asked for it.
+	Region string
+	// Detail is true where the details of problems are read.
+	Detail bool
+}
+
+// CheckCloudGuard calls each operation that reading problems needs.
+func CheckCloudGuard(ctx context.Context, open func() (*Client, error), scope CloudGuardScope) Report {
 	c := &checker{ctx: ctx}
 	client, ok := c.open(open)
 	if !ok {
-		return c.skip(permissions[opGetConfiguration].name, permissions[opListProblems].name)
+		return c.skip(permissions[opGetConfiguration].name, permissions[opListProblems].name, permissions[opListCompartments].name)
 	}
+	region := scope.Region
 	if region == "" {
 		c.try(opGetConfiguration, func() (detail string, err error) {
 			region, err = client.ReportingRegion(ctx)
@@ -135,7 +158,33 @@ func CheckCloudGuard(ctx context.Context, open func() (*Client, error), region s
 		}
 		return fmt.Sprintf("%d problems in the last hour", c.report.Events), nil
 	})
+	// Without it the lists do not reach below the root.
+	c.try(opListCompartments, func() (string, error) {
+		all, err := client.Compartments(ctx)
+		return fmt.Sprintf("%d compartments", len(all)), err
+	})
+	if scope.Detail {
+		c.details(client, region)
+	}
 	return c.report
+}
+
+// details tries what belongs to a problem, with one of the last month.
+func (c *checker) details(client *Client, region string) {
+	to := client.Now()
+	page, err := client.Problems(c.ctx, ProblemQuery{Region: region, State: "ACTIVE", From: to.Add(-30 * 24 * time.Hour), To: to, Limit: 10})
+	if err != nil || len(page.Items) == 0 || page.Items[0].ID == "" {
+		return // no problem to try it with
+	}
+	id := page.Items[0].ID
+	c.try(opListProblemHistories, func() (string, error) {
+		_, err := client.ProblemHistories(c.ctx, region, id, "")
+		return "histories of problems", err
+	})
+	c.try(opListProblemEndpoints, func() (string, error) {
+		_, err := client.ProblemEndpoints(c.ctx, region, id, "")
+		return "endpoints of problems", err
+	})
 }
 
 // partlyError says that some compartments cannot be read.
@@ -166,7 +215,8 @@ func (c *checker) open(open func() (*Client, error)) (*Client, bool) {
 		c.report.Steps = append(c.report.Steps, Step{Name: "configuration", Err: err})
 		return nil, false
 	}
-	c.report.Steps = append(c.report.Steps, Step{Name: "configuration", Detail: "the key is readable and belongs to its fingerprint"})
+	c.report.Tenancy = client.Tenancy()
+	c.report.Steps = append(c.report.Steps, Step{Name: "configuration", Detail: client.Who()})
 	return client, true
 }
 

@@ -20,6 +20,8 @@ const (
 	BadConfig     Kind = "configuration"
 	BadKey        Kind = "key"
 	BadKeyFile    Kind = "key_file"
+	BadToken      Kind = "token"
+	Untrusted     Kind = "untrusted"
 	ClockSkew     Kind = "clock_skew"
 	Refused       Kind = "not_authenticated"
 	WrongRegion   Kind = "wrong_region"
@@ -91,13 +93,13 @@ var permissions = map[string]permission{
 	// Which of the many resource types covers endpoints is written nowhere; the family covers all.
 	opListProblemEndpoints: {"read cloud-guard-family", "Allow group SiemReaders to read cloud-guard-family in tenancy"},
 	opSearchLogs:           {"read log-content", "Allow group SiemReaders to read log-content in tenancy"},
-	opGetStream:               {"read streams", "Allow group SiemReaders to read streams in tenancy"},
-	opCreateCursor:            {"use stream-pull", "Allow group SiemReaders to use stream-pull in tenancy"},
-	opCreateGroupCursor:       {"use stream-pull", "Allow group SiemReaders to use stream-pull in tenancy"},
-	opGetMessages:             {"use stream-pull", "Allow group SiemReaders to use stream-pull in tenancy"},
-	opConsumerCommit:          {"use stream-pull", "Allow group SiemReaders to use stream-pull in tenancy"},
-	opConsumerHeartbeat:       {"use stream-pull", "Allow group SiemReaders to use stream-pull in tenancy"},
-	opGetGroup:                {"use stream-pull", "Allow group SiemReaders to use stream-pull in tenancy"},
+	opGetStream:            {"read streams", "Allow group SiemReaders to read streams in tenancy"},
+	opCreateCursor:         {"use stream-pull", "Allow group SiemReaders to use stream-pull in tenancy"},
+	opCreateGroupCursor:    {"use stream-pull", "Allow group SiemReaders to use stream-pull in tenancy"},
+	opGetMessages:          {"use stream-pull", "Allow group SiemReaders to use stream-pull in tenancy"},
+	opConsumerCommit:       {"use stream-pull", "Allow group SiemReaders to use stream-pull in tenancy"},
+	opConsumerHeartbeat:    {"use stream-pull", "Allow group SiemReaders to use stream-pull in tenancy"},
+	opGetGroup:             {"use stream-pull", "Allow group SiemReaders to use stream-pull in tenancy"},
 }
 
 // maxSkew is how far Oracle lets our clock be off.
@@ -133,22 +135,18 @@ func (c *Client) refused(what call, got *reply) *Error {
 		e.Kind = WrongRegion
 		e.Sentence = fmt.Sprintf("%s in %s was refused (%s), and %q is no region that this program knows: correct auth.region or `regions`; regions are called like us-ashburn-1",
 			what.operation, what.region, said, what.region)
-	case got.status == http.StatusUnauthorized && !proved:
-		e.Kind = Refused
-		e.Sentence = fmt.Sprintf("%s in %s was refused (%s) because Oracle knows no active API key %s of user %s in tenancy %s there: upload this key's public half to that user (Console, user, API keys), or correct auth.user, auth.tenancy or auth.region; Oracle says the same of a region that the tenancy is not subscribed to",
-			what.operation, what.region, said, short(id.Fingerprint), id.User, id.Tenancy)
 	case got.status == http.StatusUnauthorized:
 		e.Kind = Refused
-		e.Sentence = fmt.Sprintf("%s in %s was refused (%s) though this key was accepted before: the API key %s of user %s was deleted or its user blocked, so put a new key in the place of the old, no restart is needed",
-			what.operation, what.region, said, short(id.Fingerprint), id.User)
+		e.Sentence = id.stranger(what, said, proved)
 	case what.operation == opGetConfiguration && got.status == http.StatusNotFound && strings.Contains(strings.ToLower(body.Message), "enable"):
 		return notEnabled(what.region)
 	case got.status == http.StatusNotFound || got.status == http.StatusForbidden:
 		e.Kind = NoPermission
 		need := permissions[what.operation]
-		e.Statement = need.statement
-		e.Sentence = fmt.Sprintf("%s in %s was refused (%s) because the key's user may not %s%s: add the policy statement `%s` with the user's group in it",
-			what.operation, what.region, said, need.name, inCompartment(what), need.statement)
+		statement, who, mend := id.may(need.statement)
+		e.Statement = statement
+		e.Sentence = fmt.Sprintf("%s in %s was refused (%s) because %s may not %s%s: add the policy statement `%s` %s",
+			what.operation, what.region, said, who, need.name, inCompartment(what), statement, mend)
 	case got.status == http.StatusTooManyRequests:
 		e.Kind = Throttled
 		e.Sentence = fmt.Sprintf("%s in %s is throttled (%s): it is tried again later; lower max_requests_per_second if this stays", what.operation, what.region, said)
@@ -170,7 +168,12 @@ func (c *Client) unreachable(what call, got *reply, err error) error {
 		e.Status, e.RequestID = got.status, clean(got.requestID)
 	}
 	dns, unnamed := errors.AsType[*net.DNSError](err)
+	distrust := tlsTrouble(err)
 	switch {
+	case distrust != "":
+		e.Kind = Untrusted
+		e.Sentence = fmt.Sprintf("%s in %s was not sent, because what answers there is not trusted: %s; if a proxy or gateway of yours stands between, give its certificate authority in tls.root_cas_file",
+			what.operation, what.region, distrust)
 	case errors.Is(err, errTooLarge):
 		e.Kind = TooLarge
 		e.Sentence = fmt.Sprintf("%s in %s gave a body of more than %d bytes: raise max_page_bytes if this stays", what.operation, what.region, c.opts.MaxBody)

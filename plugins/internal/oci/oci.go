@@ -15,6 +15,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"os"
 	"sync"
 	"time"
 
@@ -36,8 +37,17 @@ type Options struct {
 	Timeout time.Duration
 	// Retry says how often and how long a call is tried again.
 	Retry Retry
-	// Transport carries the requests; nil: one of its own with Go's defaults.
+	// TLS says whom to trust beside those that the machine trusts.
+	TLS TLS
+	// Transport carries all requests; nil: one of its own with Go's defaults, by the proxy of the environment,
+	// and one beside it without proxy for the services that principals ask.
 	Transport http.RoundTripper
+	// Dial makes the connections of our own transports; nil: the network.
+	Dial Dial
+	// Getenv gives environment variables; nil: those of the process.
+	Getenv func(string) string
+	// ServiceAccount is the folder where Kubernetes mounts a service account, with a slash at its end; "" where it does by default.
+	ServiceAccount string
 	// Now is the local clock; nil: the wall clock.
 	Now func() time.Time
 	// Observe is told of every request that was answered or failed; nil: nobody.
@@ -63,18 +73,23 @@ type Observation struct {
 // Client calls Oracle's APIs for one tenancy. It is safe for concurrent use.
 type Client struct {
 	opts        Options
-	credentials *credentials
+	credentials source
 	endpoint    endpoint
 	limiter     *Limiter
 	http        *http.Client
+	// local reaches services beside this process.
+	local *http.Client
 
 	mu     sync.Mutex
 	offset time.Duration   // mu; Oracle's clock less ours, from the Date of the last answer
 	proved map[string]bool // mu; regions that have accepted our signature
 }
 
-// New checks the configuration and the key; it sends nothing.
-func New(opts Options) (*Client, error) {
+// New is Open with no end but that of a login, which takes ten seconds at most.
+func New(opts Options) (*Client, error) { return Open(context.Background(), opts) }
+
+// Open checks the configuration and the key. Where the key is one that must be asked for, it is; it ends with ctx.
+func Open(ctx context.Context, opts Options) (*Client, error) {
 	if opts.Now == nil {
 		opts.Now = time.Now
 	}
@@ -90,24 +105,62 @@ func New(opts Options) (*Client, error) {
 	if opts.Observe == nil {
 		opts.Observe = func(Observation) {}
 	}
+	if opts.Getenv == nil {
+		opts.Getenv = os.Getenv
+	}
 	opts.Retry = opts.Retry.withDefaults()
 	where, err := parseEndpoint(opts.Endpoint)
 	if err != nil {
 		return nil, err
 	}
-	keys, err := newCredentials(opts.Auth, opts.Now)
+	settings, err := opts.TLS.config()
 	if err != nil {
 		return nil, err
 	}
 	transport := opts.Transport
 	if transport == nil {
-		transport = http.DefaultTransport.(*http.Transport).Clone()
+		transport = opts.transport(settings)
 	}
-	return &Client{
-		opts: opts, credentials: keys, limiter: opts.Limiter(keys.identity().Tenancy), endpoint: where, proved: map[string]bool{},
-		// A redirect would carry a signature that holds for another host.
-		http: &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }},
-	}, nil
+	c := &Client{
+		opts: opts, endpoint: where, proved: map[string]bool{},
+		http: withoutRedirects(transport), local: withoutRedirects(opts.local()),
+	}
+	if c.credentials, err = c.login(ctx); err != nil {
+		c.Close()
+		return nil, err
+	}
+	c.limiter = opts.Limiter(c.Tenancy())
+	return c, nil
+}
+
+// login makes the source of the method, and sees that it has a key.
+func (c *Client) login(ctx context.Context) (source, error) {
+	auth := c.opts.Auth
+	if err := auth.check(); err != nil {
+		return nil, err
+	}
+	var keys source
+	var err error
+	switch auth.method() {
+	case InstancePrincipal:
+		var i *instance
+		if i, err = newInstance(c); err == nil {
+			keys = newPrincipal(c.opts.Now, i.ask)
+		}
+	case WorkloadIdentity:
+		keys = newPrincipal(c.opts.Now, newWorkload(c).ask)
+	case ResourcePrincipal:
+		keys, err = newFiles(func(l *look) (held, error) { return auth.readResource(c.opts.Getenv, l) }, c.opts.Now)
+	case SessionToken:
+		keys, err = newFiles(auth.readSession, c.opts.Now)
+	default:
+		keys, err = newFiles(auth.readAPIKey, c.opts.Now)
+	}
+	if err != nil {
+		return nil, err
+	}
+	_, err = keys.current(ctx)
+	return keys, err
 }
 
 // Tenancy is the OCID of the tenancy whose key signs the calls.
@@ -123,8 +176,21 @@ func (c *Client) Now() time.Time {
 	return c.opts.Now().Add(c.offset).UTC()
 }
 
+// Who says in a few words whose key signs the calls, and how long it holds.
+func (c *Client) Who() string {
+	id := c.credentials.identity()
+	who := id.Name + " of tenancy " + id.Tenancy
+	if id.Expires.IsZero() {
+		return who
+	}
+	return who + ", its token good until " + id.Expires.Format(time.RFC3339)
+}
+
 // Close lets go of idle connections.
-func (c *Client) Close() { c.http.CloseIdleConnections() }
+func (c *Client) Close() {
+	c.http.CloseIdleConnections()
+	c.local.CloseIdleConnections()
+}
 
 // call is one request to an API.
 type call struct {
@@ -165,7 +231,7 @@ func (c *Client) do(ctx context.Context, what call) error {
 		if err := turn(ctx, c.opts.Now); err != nil {
 			return err
 		}
-		err := c.send(ctx, what, attempt)
+		used, err := c.send(ctx, what, attempt)
 		if err == nil {
 			return nil
 		}
@@ -176,10 +242,19 @@ func (c *Client) do(ctx context.Context, what call) error {
 		if !ok {
 			return err
 		}
-		// A key that was replaced on disk is taken up at once.
-		if failure.Status == http.StatusUnauthorized && !reloaded && c.credentials.reload() {
-			reloaded = true
-			continue
+		// A key that was replaced on disk is taken up at once, and a token that ended on the way is replaced.
+		if failure.Status == http.StatusUnauthorized && failure.Operation == what.operation && !reloaded {
+			again, err := c.credentials.renew(ctx, used)
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			if again {
+				reloaded = true
+				continue
+			}
+			if worse, ok := errors.AsType[*Error](err); ok {
+				failure = worse
+			}
 		}
 		wait, again := c.opts.Retry.after(failure, attempt)
 		if !again {
@@ -194,17 +269,17 @@ func (c *Client) do(ctx context.Context, what call) error {
 	}
 }
 
-// send makes one attempt.
-func (c *Client) send(ctx context.Context, what call, attempt int) error {
-	key, err := c.credentials.current()
-	if err != nil {
-		return err
-	}
+// send makes one attempt, and says with which key.
+func (c *Client) send(ctx context.Context, what call, attempt int) (signerKey, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.opts.Timeout)
 	defer cancel()
+	key, err := c.credentials.current(ctx)
+	if err != nil {
+		return key, err
+	}
 	target, err := c.address(what)
 	if err != nil {
-		return err
+		return key, err
 	}
 	target += what.path
 	if len(what.query) > 0 {
@@ -212,35 +287,35 @@ func (c *Client) send(ctx context.Context, what call, attempt int) error {
 	}
 	req, err := what.request(ctx, target)
 	if err != nil {
-		return fmt.Errorf("building the request %s: %w", what.operation, err)
+		return key, fmt.Errorf("building the request %s: %w", what.operation, err)
 	}
 	req.Header.Set("Accept", "application/json")
 	req.Header.Set("User-Agent", "benthos-oci")
 	req.Header.Set("Date", c.opts.Now().UTC().Format(http.TimeFormat))
 	if err := common.DefaultRequestSigner(key).Sign(req); err != nil {
-		return fmt.Errorf("signing the request %s: %w", what.operation, err)
+		return key, fmt.Errorf("signing the request %s: %w", what.operation, err)
 	}
 	got, err := c.roundTrip(req)
 	if err != nil {
 		c.opts.Observe(Observation{Operation: what.operation, Attempt: attempt})
-		return c.unreachable(what, got, err)
+		return key, c.unreachable(what, got, err)
 	}
 	c.opts.Observe(Observation{Operation: what.operation, Status: got.status, Attempt: attempt})
 	c.hear(got)
 	if got.status != http.StatusOK {
-		return c.refused(what, got)
+		return key, c.refused(what, got)
 	}
 	c.mu.Lock()
 	c.proved[what.region] = true
 	c.mu.Unlock()
 	if err := what.decode(got.answer()); err != nil {
-		return &Error{
+		return key, &Error{
 			Kind: Garbled, Operation: what.operation, Region: what.region, Status: got.status, RequestID: got.requestID, Cause: err,
 			Sentence: fmt.Sprintf("%s in %s answered with something that is not what the API returns (%v): if a proxy stands between, let it pass the answer unchanged",
 				what.operation, what.region, err),
 		}
 	}
-	return nil
+	return key, nil
 }
 
 // address is where the service of a call stands, its version included.

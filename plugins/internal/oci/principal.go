@@ -1,0 +1,181 @@
+package oci
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/base64"
+	"fmt"
+	"sync"
+	"time"
+)
+
+// Times of principals that ask for their tokens.
+const (
+	// loginTimeout ends one login, whatever hangs: off Oracle's cloud the metadata service's address leads nowhere.
+	loginTimeout = 10 * time.Second
+	// renewPause is how long a token that was just given is not given back because it was refused, and how long the next try
+	// to renew one that is still good waits after one that failed.
+	renewPause = 30 * time.Second
+)
+
+// sessionBits is the size of a session's key.
+const sessionBits = 2048
+
+// principal is a machine or a workload that asks for a token for a session's key, and asks again when half of the token's life is over.
+// While the old token is good a failed renewal costs nothing but its wait, and only one call in many.
+type principal struct {
+	now func() time.Time
+	// ask gets a token for a new session; it ends with its context.
+	ask func(context.Context) (grant, error)
+	// turn is held by whoever asks.
+	turn chan struct{}
+
+	mu        sync.Mutex
+	held      grant     // mu
+	asked     time.Time // mu; when it was last asked for
+	notBefore time.Time // mu; a token that is still good is not renewed before
+}
+
+// grant is a token that was given, with its life as our clock has it.
+type grant struct {
+	who          identity
+	key          signerKey
+	renew, until time.Time
+}
+
+func newPrincipal(now func() time.Time, ask func(context.Context) (grant, error)) *principal {
+	return &principal{now: now, ask: ask, turn: make(chan struct{}, 1)}
+}
+
+func (p *principal) identity() identity { return p.have().who }
+
+func (p *principal) have() grant {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.held
+}
+
+func (p *principal) current(ctx context.Context) (signerKey, error) {
+	g, now := p.have(), p.now()
+	if now.Before(g.renew) {
+		return g.key, nil
+	}
+	if now.Before(g.until) {
+		return p.early(ctx, g, now), nil
+	}
+	if err := p.take(ctx); err != nil {
+		return signerKey{}, err
+	}
+	defer p.give()
+	// Whoever had the turn before may have got one.
+	if g = p.have(); p.now().Before(g.until) {
+		return g.key, nil
+	}
+	if err := p.login(ctx); err != nil {
+		return signerKey{}, err
+	}
+	return p.have().key, nil
+}
+
+// early renews a token that is still good, unless somebody is at it or it failed a short while ago.
+func (p *principal) early(ctx context.Context, g grant, now time.Time) signerKey {
+	select {
+	case p.turn <- struct{}{}:
+	default:
+		return g.key
+	}
+	defer p.give()
+	p.mu.Lock()
+	wait, same := now.Before(p.notBefore), p.held.key.id == g.key.id
+	p.mu.Unlock()
+	if same && !wait && p.login(ctx) != nil {
+		p.mu.Lock()
+		p.notBefore = p.now().Add(renewPause)
+		p.mu.Unlock()
+	}
+	return p.have().key
+}
+
+func (p *principal) renew(ctx context.Context, refused signerKey) (bool, error) {
+	if err := p.take(ctx); err != nil {
+		return false, err
+	}
+	defer p.give()
+	p.mu.Lock()
+	other, fresh := p.held.key.id != refused.id, p.now().Sub(p.asked) < renewPause
+	p.mu.Unlock()
+	if other {
+		return true, nil
+	}
+	// What is wrong with a token that was just given would be wrong with the next.
+	if fresh {
+		return false, nil
+	}
+	if err := p.login(ctx); err != nil {
+		return false, err
+	}
+	return true, nil
+}
+
+func (p *principal) take(ctx context.Context) error {
+	select {
+	case p.turn <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (p *principal) give() { <-p.turn }
+
+// login asks for a token; the turn is held.
+func (p *principal) login(ctx context.Context) error {
+	p.mu.Lock()
+	p.asked = p.now()
+	p.mu.Unlock()
+	limited, cancel := context.WithTimeout(ctx, loginTimeout)
+	defer cancel()
+	g, err := p.ask(limited)
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if err != nil {
+		return err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.held.who.Tenancy != "" && p.held.who.Tenancy != g.who.Tenancy {
+		return &Error{Kind: BadConfig, Sentence: fmt.Sprintf("%s is now of another tenancy than before: restart to follow it", g.who.Name)}
+	}
+	p.held, p.notBefore = g, time.Time{}
+	return nil
+}
+
+// granted makes a grant of a token that came at a time by our clock, and at date by Oracle's.
+// Its life counts from then, so that a clock that is off neither keeps it too long nor asks all the time.
+func granted(t token, key *rsa.PrivateKey, who identity, at, date time.Time) (grant, error) {
+	if date.IsZero() {
+		date = at
+	}
+	life := t.expires.Sub(date)
+	if life <= 0 {
+		return grant{}, fmt.Errorf("it expired at %s", t.expires.Format(time.RFC3339))
+	}
+	who.Expires = t.expires
+	return grant{who: who, key: t.signs(key), renew: at.Add(life / 2), until: at.Add(life)}, nil
+}
+
+// newSession makes a session's key, and its public half in DER as base64.
+func newSession() (key *rsa.PrivateKey, public string, err error) {
+	key, err = rsa.GenerateKey(rand.Reader, sessionBits)
+	if err != nil {
+		return nil, "", fmt.Errorf("making a session's key: %w", err)
+	}
+	der, err := x509.MarshalPKIXPublicKey(&key.PublicKey)
+	if err != nil {
+		return nil, "", fmt.Errorf("making a session's key: %w", err)
+	}
+	return key, base64.StdEncoding.EncodeToString(der), nil
+}
