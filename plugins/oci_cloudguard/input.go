@@ -122,7 +122,7 @@ func (i *input) Close(ctx context.Context) error {
 
 // ConnectionTest tells whether the input can read what it is configured to.
 func (i *input) ConnectionTest(ctx context.Context) service.ConnectionTestResults {
-	return ocifields.Tested(oci.CheckCloudGuard(ctx, i.client, i.conf.region))
+	return ocifields.Tested(oci.CheckCloudGuard(ctx, i.client, i.conf.scope()))
 }
 
 // Check calls each operation that an input of this configuration needs once, and reports what is missing.
@@ -134,7 +134,11 @@ func Check(ctx context.Context, conf *service.ParsedConfig) (oci.Report, error) 
 	}
 	res := conf.Resources()
 	in := &input{conf: c, res: res, log: res.Logger(), metrics: ocifields.NewMetrics(res, Name)}
-	return oci.CheckCloudGuard(ctx, in.client, c.region), nil
+	return oci.CheckCloudGuard(ctx, in.client, c.scope()), nil
+}
+
+func (c config) scope() oci.CloudGuardScope {
+	return oci.CloudGuardScope{Region: c.region, Detail: c.detail}
 }
 
 // client makes a client of the configuration.

@@ -18,10 +18,28 @@ func TestCheckNamesEachPermission(t *testing.T) {
 		config ocisim.Config
 		change func(*ocisim.Sim, *Options)
 		guard  bool
+		detail bool
 		want   []string
 	}{
 		{name: "all is well", want: []string{"configuration ok", "reachable ok", "authenticated ok", "inspect tenancies ok", "inspect compartments ok", "read audit-events ok"}},
-		{name: "all is well in Cloud Guard", guard: true, want: []string{"configuration ok", "reachable ok", "authenticated ok", "read cloud-guard-config ok", "read cloud-guard-problems ok"}},
+		{name: "all is well in Cloud Guard", guard: true, want: []string{"configuration ok", "reachable ok", "authenticated ok", "read cloud-guard-config ok", "read cloud-guard-problems ok", "inspect compartments ok"}},
+		{
+			name: "all is well in Cloud Guard with details", guard: true, detail: true,
+			want: []string{
+				"configuration ok", "reachable ok", "authenticated ok", "read cloud-guard-config ok", "read cloud-guard-problems ok", "inspect compartments ok",
+				"read cloud-guard-problems ok", "read cloud-guard-family ok",
+			},
+		},
+		{
+			name: "everything of Cloud Guard is missing", guard: true, detail: true,
+			change: func(sim *ocisim.Sim, _ *Options) { sim.Deny(ocisim.Denial{}) },
+			want: []string{
+				"configuration ok", "reachable ok", "authenticated ok",
+				"read cloud-guard-config Allow group SiemReaders to read cloud-guard-config in tenancy",
+				"read cloud-guard-problems Allow group SiemReaders to read cloud-guard-problems in tenancy",
+				"inspect compartments Allow group SiemReaders to inspect compartments in tenancy",
+			},
+		},
 		{
 			name:   "one permission is missing",
 			change: func(sim *ocisim.Sim, _ *Options) { sim.Deny(ocisim.Denial{Permission: ocisim.InspectCompartments}) },
@@ -65,7 +83,7 @@ func TestCheckNamesEachPermission(t *testing.T) {
 		},
 		{
 			name: "Cloud Guard is off", config: ocisim.Config{CloudGuardOff: true}, guard: true,
-			want: []string{"configuration ok", "reachable ok", "authenticated ok", "read cloud-guard-config failed", "read cloud-guard-problems skipped"},
+			want: []string{"configuration ok", "reachable ok", "authenticated ok", "read cloud-guard-config failed", "read cloud-guard-problems skipped", "inspect compartments skipped"},
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -78,7 +96,7 @@ func TestCheckNamesEachPermission(t *testing.T) {
 				open := func() (*Client, error) { return New(opts) }
 				report := CheckAudit(t.Context(), open, AuditScope{Listed: true})
 				if tt.guard {
-					report = CheckCloudGuard(t.Context(), open, "")
+					report = CheckCloudGuard(t.Context(), open, CloudGuardScope{Detail: tt.detail})
 				}
 				var got []string
 				for _, s := range report.Steps {
@@ -95,6 +113,15 @@ func TestCheckNamesEachPermission(t *testing.T) {
 				}
 				if diff := cmp.Diff(got, tt.want); diff != "" {
 					t.Errorf("got -, want +:\n%s", diff)
+				}
+				var missing []string
+				for _, step := range report.Steps {
+					if step.Statement != "" {
+						missing = append(missing, step.Statement)
+					}
+				}
+				if diff := cmp.Diff(report.Missing(), missing); diff != "" {
+					t.Errorf("missing statements: got -, want +:\n%s", diff)
 				}
 				if report.OK() != strings.HasPrefix(tt.name, "all is well") {
 					t.Errorf("got OK %v", report.OK())
