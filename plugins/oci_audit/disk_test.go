@@ -2,6 +2,7 @@ package ociaudit
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"slices"
 	"strings"
@@ -111,6 +112,19 @@ func (r *rig) prefix() string {
 		prefix += "@" + c.Start.String()
 	}
 	return prefix
+}
+
+// behind is how old the saved position of the compartment is that is furthest behind, of a live input; false before there is one.
+func (r *rig) behind() (lag time.Duration, ok bool) {
+	for line := range strings.Lines(r.positions()) {
+		key, value, _ := strings.Cut(line, " ")
+		var saved struct{ End time.Time }
+		if strings.Contains(key, "@") || json.Unmarshal([]byte(value), &saved) != nil {
+			continue
+		}
+		lag, ok = max(lag, time.Since(saved.End)), true
+	}
+	return lag, ok
 }
 
 // ledger is what is saved of the tenancy as a whole.

@@ -31,7 +31,9 @@ type rig struct {
 	handle *handle
 	// via wraps the transport; nil: none.
 	via func(http.RoundTripper) http.RoundTripper
-	log *lines
+	// rate is the most requests a second.
+	rate int
+	log  *lines
 }
 
 // lines keeps what is logged.
@@ -75,7 +77,7 @@ func newRig(t *testing.T, c ocisim.Config, yaml string) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &rig{t: t, sim: sim, yaml: yaml, log: &lines{}, disk: &disk{items: map[string][]byte{}}}
+	r := &rig{t: t, sim: sim, yaml: yaml, rate: 100_000, log: &lines{}, disk: &disk{items: map[string][]byte{}}}
 	r.process()
 	return r
 }
@@ -92,7 +94,7 @@ func span() (c ocisim.Config, yaml string) {
 func (r *rig) config(extra string) config {
 	r.t.Helper()
 	block := r.sim.ConfigBlock("http://127.0.0.1:1", 0)
-	parsed, err := Spec().ParseYAML(block+"checkpoint_cache: state\nmax_requests_per_second: 100000\n"+r.yaml+extra, nil)
+	parsed, err := Spec().ParseYAML(fmt.Sprintf("%scheckpoint_cache: state\nmax_requests_per_second: %d\n", block, r.rate)+r.yaml+extra, nil)
 	if err != nil {
 		r.t.Fatal(err)
 	}

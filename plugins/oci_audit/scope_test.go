@@ -27,16 +27,20 @@ func (h *hider) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err != nil || !strings.HasSuffix(req.URL.Path, "/compartments") {
 		return resp, err
 	}
-	var list []map[string]any
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return cutList(resp, func(one map[string]any) bool { return one["id"] != h.id })
+}
+
+// cutList leaves only some items in the list of an answer.
+func cutList(resp *http.Response, keep func(map[string]any) bool) (*http.Response, error) {
+	var list, kept []map[string]any
 	if err := json.NewDecoder(resp.Body).Decode(&list); err != nil {
 		return nil, err
 	}
 	resp.Body.Close()
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	var kept []map[string]any
 	for _, one := range list {
-		if one["id"] != h.id {
+		if keep(one) {
 			kept = append(kept, one)
 		}
 	}
