@@ -8,6 +8,7 @@
 package e2e
 
 import (
+	"flag"
 	"os"
 	"strconv"
 	"testing"
@@ -21,6 +22,11 @@ const asProgram = "E2E_AS_PROGRAM"
 func TestMain(m *testing.M) {
 	if os.Getenv(asProgram) != "" {
 		os.Exit(all.Main(os.Args))
+	}
+	flag.Parse()
+	// Tests that run side by side wait for their faults, not for processors.
+	if err := flag.Set("test.parallel", "24"); err != nil {
+		panic(err)
 	}
 	os.Exit(m.Run())
 }

@@ -21,6 +21,8 @@ type sink struct {
 	mu    sync.Mutex
 	got   []delivery // guarded by mu
 	tally *tally     // takes what comes instead of got, where there is one
+	// refuse says why a batch is not taken; nil takes all. It is called by one goroutine at a time.
+	refuse func() error // guarded by mu
 }
 
 var sinks sync.Map // name -> *sink
@@ -48,6 +50,9 @@ func (*sink) Close(context.Context) error { return nil }
 
 // WriteBatch takes the batch whole or not at all.
 func (s *sink) WriteBatch(_ context.Context, batch service.MessageBatch) error {
+	if err := s.refusal(); err != nil {
+		return err
+	}
 	taken := make([]delivery, 0, len(batch))
 	for _, m := range batch {
 		body, err := m.AsBytes()
@@ -68,6 +73,15 @@ func (s *sink) WriteBatch(_ context.Context, batch service.MessageBatch) error {
 	defer s.mu.Unlock()
 	s.got = append(s.got, taken...)
 	return nil
+}
+
+func (s *sink) refusal() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.refuse == nil {
+		return nil
+	}
+	return s.refuse()
 }
 
 // replay is an input of a stream: it gives its batches in their order, again where they come back, and ends.

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"fmt"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -27,6 +28,18 @@ type world struct {
 	sim    *ocisim.Sim
 	server *httptest.Server
 	calls  atomic.Int64 // answered requests
+
+	handler atomic.Pointer[http.Handler]
+}
+
+// put puts something between the clients and what has answered so far.
+func (w *world) put(between func(http.Handler) http.Handler) {
+	var next http.Handler
+	if have := w.handler.Load(); have != nil {
+		next = *have
+	}
+	with := between(next)
+	w.handler.Store(&with)
 }
 
 // newWorld starts the simulator; change may change its configuration.
@@ -46,7 +59,10 @@ func newWorld(t *testing.T, change func(*ocisim.Config)) *world {
 		t.Fatal(err)
 	}
 	w.sim = sim
-	w.server = httptest.NewServer(sim)
+	w.put(func(http.Handler) http.Handler { return sim })
+	w.server = httptest.NewServer(http.HandlerFunc(func(out http.ResponseWriter, r *http.Request) {
+		(*w.handler.Load()).ServeHTTP(out, r)
+	}))
 	t.Cleanup(w.server.Close)
 	return w
 }
