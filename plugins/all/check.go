@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -37,7 +38,8 @@ func checkCommand() *cli.Command {
 		Usage:     "Say whether each OCI input of a config can read its tenancy, and what to do where it cannot",
 		ArgsUsage: "CONFIG...",
 		Description: `Calls each operation that the inputs need once and changes nothing: is Oracle reachable, is the key accepted,
-is each permission there, how much happened in the last hour. Exits with status code 1 if anything is missing.
+is each permission there, how much happened in the last hour. The policy statements that are missing come at the end,
+ready to paste. Exits with status code 1 if anything is missing.
 
    benthos-oci check config/stdout.yaml`,
 		Flags: []cli.Flag{
@@ -52,11 +54,15 @@ is each permission there, how much happened in the last hour. Exits with status 
 
 // checked is the result for one input, as --json prints it.
 type checked struct {
-	Config string        `json:"config"`
-	Input  string        `json:"input"`
-	Label  string        `json:"label,omitempty"`
-	OK     bool          `json:"ok"`
-	Steps  []checkedStep `json:"steps"`
+	Config string `json:"config"`
+	Input  string `json:"input"`
+	Label  string `json:"label,omitempty"`
+	// Tenancy is an OCID, "" where the configuration does not tell it.
+	Tenancy string        `json:"tenancy,omitempty"`
+	OK      bool          `json:"ok"`
+	Steps   []checkedStep `json:"steps"`
+	// Missing are the policy statements that are missing.
+	Missing []string `json:"missing_statements,omitempty"`
 	// Events is the number of records of the last hour; Partial says that there are more.
 	Events  int        `json:"events_last_hour"`
 	Partial bool       `json:"partial,omitempty"`
@@ -94,6 +100,7 @@ func checkConfigs(c *cli.Context) error {
 		for _, r := range results {
 			printChecked(c.App.Writer, r)
 		}
+		printMissing(c.App.Writer, results)
 	}
 	for _, r := range results {
 		if !r.OK {
@@ -152,7 +159,9 @@ func checkInput(ctx context.Context, in checkedInput, w *service.WalkedComponent
 	if err != nil {
 		return checked{}, err
 	}
-	result := checked{Input: w.Name, Label: w.Label, OK: report.OK(), Events: report.Events, Partial: report.Partial}
+	result := checked{
+		Input: w.Name, Label: w.Label, Tenancy: report.Tenancy, OK: report.OK(), Events: report.Events, Partial: report.Partial, Missing: report.Missing(),
+	}
 	if !report.Newest.IsZero() {
 		result.Newest = &report.Newest
 	}
@@ -191,7 +200,11 @@ func printChecked(w io.Writer, r checked) {
 	if r.Label != "" {
 		name = r.Label + " (" + r.Input + ")"
 	}
-	fmt.Fprintf(w, "%s: %s\n", r.Config, name)
+	of := ""
+	if r.Tenancy != "" {
+		of = " of " + r.Tenancy
+	}
+	fmt.Fprintf(w, "%s: %s%s\n", r.Config, name, of)
 	for _, s := range r.Steps {
 		switch {
 		case s.Skipped:
@@ -217,4 +230,27 @@ func printChecked(w io.Writer, r checked) {
 		fmt.Fprintf(w, ", the newest at %s", r.Newest.UTC().Format(time.RFC3339))
 	}
 	fmt.Fprintln(w)
+}
+
+// printMissing writes the policy statements that are missing, those of each tenancy as one block that can be pasted.
+func printMissing(w io.Writer, results []checked) {
+	var tenancies []string
+	missing := map[string][]string{}
+	for _, r := range results {
+		for _, statement := range r.Missing {
+			if !slices.Contains(tenancies, r.Tenancy) {
+				tenancies = append(tenancies, r.Tenancy)
+			}
+			if !slices.Contains(missing[r.Tenancy], statement) {
+				missing[r.Tenancy] = append(missing[r.Tenancy], statement)
+			}
+		}
+	}
+	for _, tenancy := range tenancies {
+		fmt.Fprintf(w, "\nMissing in tenancy %s. Add a policy to its root compartment (Console, Identity & Security, Policies, manual editor)\n"+
+			"with these statements. Write your own group into them ('domain'/'group' where it is in an identity domain), or dynamic group, or cluster:\n\n", tenancy)
+		for _, statement := range missing[tenancy] {
+			fmt.Fprintln(w, statement)
+		}
+	}
 }

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -27,9 +28,12 @@ the events of an invented tenancy, among them those of attacks. The same seed gi
    benthos-oci sim                             # serve, and print the config block to connect to it
    benthos-oci sim --write sim.yaml            # write a whole config beside it, then: benthos-oci run sim.yaml
    benthos-oci sim --fault 429,op=ListEvents,p=0.05,retry_after=2s
+   benthos-oci sim --write sim.yaml --deny compartments    # then: benthos-oci check sim.yaml
 
 A fault is a status of 400 and more, or one of reset, slow, malformed, utf8, control, duplicate, html, truncated, loop;
-then op, tenancy, region, compartment, after, times, p (a probability), retry_after, delay.`,
+then op, tenancy, region, compartment, after, times, p (a probability), retry_after, delay.
+A denial is a permission that the key's user lacks: ` + strings.Join(ocisim.Permissions(), ", ") + `;
+then tenancy, region, compartment.`,
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "listen", Value: "127.0.0.1:8085", Usage: "serve on this `address`"},
 			&cli.StringFlag{Name: "write", Usage: "write a config that collects from the simulator to this `file`"},
@@ -44,6 +48,8 @@ then op, tenancy, region, compartment, after, times, p (a probability), retry_af
 			&cli.StringSliceFlag{Name: "story", Usage: "weave in this `story` only; may be repeated (default: all)"},
 			&cli.BoolFlag{Name: "no-stories", Usage: "weave in no attack at all"},
 			&cli.IntFlag{Name: "page-size", Value: 100, Usage: "`number` of events in a page"},
+			&cli.StringSliceFlag{Name: "input", Value: cli.NewStringSlice("audit", "cloudguard"), Usage: "with --write: an `input` of the config, one of " + strings.Join(simInputs, ", ")},
+			&cli.GenericFlag{Name: "deny", Value: &denials{}, Usage: "take a permission away, as the `text` says; may be repeated"},
 			&cli.GenericFlag{Name: "fault", Value: &faults{}, Usage: "let calls go wrong, as the `text` says; may be repeated"},
 		},
 		Action: func(c *cli.Context) error {
@@ -76,6 +82,28 @@ func (f *faults) String() string {
 	return strings.Join(texts, " ")
 }
 
+// denials is a flag that may be repeated, as faults are.
+type denials []ocisim.Denial
+
+// Set reads one more denial.
+func (d *denials) Set(text string) error {
+	denial, err := ocisim.ParseDenial(text)
+	if err != nil {
+		return err
+	}
+	*d = append(*d, denial)
+	return nil
+}
+
+// String gives the denials as they are written.
+func (d *denials) String() string {
+	texts := make([]string, len(*d))
+	for i, denial := range *d {
+		texts[i] = denial.String()
+	}
+	return strings.Join(texts, " ")
+}
+
 func serveSim(ctx context.Context, c *cli.Context) error {
 	if c.NArg() > 0 {
 		return fmt.Errorf("starting the simulator: it takes no argument, got %q", c.Args().First())
@@ -100,9 +128,19 @@ func serveSim(ctx context.Context, c *cli.Context) error {
 	if t := c.Timestamp("end"); t != nil {
 		config.End = *t
 	}
+	for _, name := range c.StringSlice("input") {
+		if !slices.Contains(simInputs, name) {
+			return fmt.Errorf("reading --input: there is no input %q, want some of %s", name, strings.Join(simInputs, ", "))
+		}
+	}
 	sim, err := ocisim.New(config)
 	if err != nil {
 		return err
+	}
+	if asked, ok := c.Generic("deny").(*denials); ok {
+		for _, denial := range *asked {
+			sim.Deny(denial)
+		}
 	}
 	if asked, ok := c.Generic("fault").(*faults); ok {
 		for _, fault := range *asked {
@@ -120,7 +158,7 @@ func serveSim(ctx context.Context, c *cli.Context) error {
 		fmt.Fprintf(c.App.Writer, "# Tenancy %d: these fields go under oci_audit, oci_cloudguard or oci_logging.\n%s", i+1, sim.ConfigBlock(endpoint, i))
 	}
 	if path := c.String("write"); path != "" {
-		if err := os.WriteFile(path, []byte(simPipeline(sim, endpoint)), 0o600); err != nil {
+		if err := os.WriteFile(path, []byte(simPipeline(sim, endpoint, c.StringSlice("input"))), 0o600); err != nil {
 			return errors.Join(fmt.Errorf("writing the config: %w", err), listener.Close())
 		}
 		fmt.Fprintf(c.App.Writer, "# Wrote %s: benthos-oci run %s\n", path, path)
@@ -145,15 +183,24 @@ func serve(ctx context.Context, listener net.Listener, sim *ocisim.Sim) error {
 	return nil
 }
 
+// simInputs are the inputs that a written config may have.
+var simInputs = []string{"audit", "cloudguard", "logging"}
+
 // simPipeline gives a config that collects from every tenancy of the simulator and prints the incidents.
-func simPipeline(sim *ocisim.Sim, endpoint string) string {
+func simPipeline(sim *ocisim.Sim, endpoint string, inputs []string) string {
 	var b strings.Builder
 	b.WriteString("# Written by benthos-oci sim: its keys are made up, and open nothing but the simulator.\ninput:\n  broker:\n    inputs:\n")
-	for i := range sim.Tenancies() {
-		for _, name := range []string{"audit", "cloudguard"} {
+	for i, tenancy := range sim.Tenancies() {
+		for _, name := range simInputs {
+			if !slices.Contains(inputs, name) {
+				continue
+			}
 			fmt.Fprintf(&b, "      - label: sim%d_%s\n        oci_%s:\n", i+1, name, name)
 			b.WriteString(indented(sim.ConfigBlock(endpoint, i), "          "))
 			b.WriteString("          start: -48h\n          checkpoint_cache: state\n")
+			if name == "logging" {
+				fmt.Fprintf(&b, "          queries:\n            - name: audit\n              search: search \"%s/_Audit_Include_Subcompartment\"\n", tenancy.OCID)
+			}
 		}
 	}
 	b.WriteString(`      - label: clock
