@@ -45,7 +45,9 @@ type input struct {
 	children []*reader
 	interval time.Duration
 	tracker  *watermark.Tracker
+	log      *service.Logger
 	resent   *service.MetricCounter
+	failing  *service.MetricGauge
 	forget   func() // called once it is closed
 
 	incoming chan *delivery
@@ -57,6 +59,8 @@ type input struct {
 	stop    context.CancelFunc     // nil until connected
 	pumps   sync.WaitGroup
 	closed  bool
+	red     bool // Benthos was told that a child cannot connect, and the next answer lets through what waits
+	offered int  // batches that wait to be read
 }
 
 // reader is one wrapped input and what it has brought.
@@ -69,6 +73,7 @@ type reader struct {
 	// whole stands for the input until its first batch shows its partitions.
 	whole *watermark.Partition
 	parts map[string]*watermark.Partition
+	probe probe
 }
 
 // delivery is a batch that must be taken by the output.
@@ -86,17 +91,25 @@ func newInput(c config, tracker *watermark.Tracker, res *service.Resources) *inp
 		clock:    newClock(tracker, res),
 		interval: c.tickInterval,
 		tracker:  tracker,
+		log:      res.Logger(),
+		failing:  res.Metrics().NewGauge("correlate_source_failing_inputs"), // wrapped inputs that cannot connect, as far as they can be tested
 		forget:   func() { progress.Forget(res) },
 		resent:   res.Metrics().NewCounter("correlate_source_resent_total"), // messages sent again after a rejection
 		incoming: make(chan *delivery),
 		wake:     make(chan struct{}, 1),
 		out:      map[*delivery]struct{}{},
 	}
+	every := silentFor
+	if c.limits.IdleTimeout > 0 {
+		// It must be known before time runs on whether silence is idleness.
+		every = min(every, max(time.Second, c.limits.IdleTimeout/2))
+	}
 	name := progress.Name(res)
 	for n, in := range c.inputs {
 		source := tracker.RegisterForeign(fmt.Sprintf("%s.inputs.%d", name, n))
 		i.children = append(i.children, &reader{
 			in: in, timeOf: c.timeOf(), believes: tracker.Believes, source: source, whole: source.Partition("", ""), parts: map[string]*watermark.Partition{},
+			probe: probe{every: every},
 		})
 	}
 	return i
@@ -114,29 +127,69 @@ func (i *input) ConnectionTest(ctx context.Context) service.ConnectionTestResult
 	return all
 }
 
-// Connect starts to read the wrapped inputs.
-func (i *input) Connect(context.Context) error {
+// Connect starts to read the wrapped inputs. While one of them cannot connect it says so, so that /ready does;
+// every other time it lets through what the others have brought.
+func (i *input) Connect(ctx context.Context) error {
 	if i.tracker.Sources() == 0 {
 		return service.NewErrBackOff(errNoSource, noSourceWait)
 	}
+	if !i.connected() {
+		// Before they are read: not every input is made for being tested while it reads.
+		i.testAll(ctx)
+	}
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	if i.stop != nil || i.closed {
+	if i.closed {
 		return nil
 	}
-	var ctx context.Context
-	// The children are read for as long as the input lives, not only while it connects.
-	ctx, i.stop = context.WithCancel(context.Background())
-	for _, c := range i.children {
-		i.pumps.Go(func() { i.pump(ctx, c) })
+	if i.stop == nil {
+		// The children are read for as long as the input lives, not only while it connects.
+		ctx, i.stop = context.WithCancel(context.Background())
+		for _, c := range i.children {
+			i.start(ctx, c)
+		}
+	}
+	err := i.ill()
+	i.red = err != nil && !i.red && i.offered == 0 && len(i.retries) == 0
+	if i.red {
+		return service.NewErrBackOff(err, stayRed)
 	}
 	return nil
+}
+
+func (i *input) connected() bool {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return i.stop != nil || i.closed
+}
+
+func (i *input) testAll(ctx context.Context) {
+	var tests sync.WaitGroup
+	for _, c := range i.children {
+		tests.Go(func() { i.test(ctx, c) })
+	}
+	tests.Wait()
+}
+
+// start reads a child until it ends, and tests it meanwhile.
+func (i *input) start(ctx context.Context, c *reader) {
+	ctx, ended := context.WithCancel(ctx)
+	i.pumps.Go(func() {
+		defer ended()
+		i.pump(ctx, c)
+	})
+	i.pumps.Go(func() { i.watch(ctx, c) })
 }
 
 // pump reads one child until it ends.
 func (i *input) pump(ctx context.Context, c *reader) {
 	for {
+		c.probe.asked(time.Now())
 		batch, ack, err := c.in.ReadBatch(ctx)
+		if (err == nil || errors.Is(err, service.ErrEndOfInput)) && c.probe.brought() {
+			c.source.Down(false)
+			i.told(c, nil)
+		}
 		if errors.Is(err, service.ErrEndOfInput) {
 			c.source.End()
 			i.nudge()
@@ -157,12 +210,20 @@ func (i *input) pump(ctx context.Context, c *reader) {
 			continue
 		}
 		d := i.adopt(batch, c.note(batch), ack)
+		i.offer(1)
 		select {
 		case i.incoming <- d:
+			i.offer(-1)
 		case <-ctx.Done():
 			return // Close settles it
 		}
 	}
+}
+
+func (i *input) offer(n int) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.offered += n
 }
 
 // adopt takes responsibility for a batch of a child.
@@ -253,6 +314,11 @@ func (i *input) ReadBatch(ctx context.Context) (service.MessageBatch, service.Ac
 			}
 		}
 		if d == nil {
+			if d = i.waiting(); d == nil && i.ill() != nil {
+				return nil, nil, service.ErrNotConnected
+			}
+		}
+		if d == nil {
 			var err error
 			if d, err = i.wait(ctx, min(wait, i.clock.next(now, i.interval))); err != nil {
 				return nil, nil, err
@@ -261,6 +327,16 @@ func (i *input) ReadBatch(ctx context.Context) (service.MessageBatch, service.Ac
 		if d != nil {
 			return d.batch.Copy(), i.ackOf(d), nil
 		}
+	}
+}
+
+// waiting gives a batch that is there already.
+func (i *input) waiting() *delivery {
+	select {
+	case d := <-i.incoming:
+		return d
+	default:
+		return nil
 	}
 }
 

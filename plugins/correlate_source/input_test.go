@@ -31,6 +31,9 @@ type source struct {
 	mu     sync.Mutex
 	acks   []error
 	closed bool
+	// state is what a test of the connection says; nil: nothing.
+	state  *error
+	tested int
 }
 
 func newSource() *source { return &source{feed: make(chan service.MessageBatch, 100)} }
@@ -53,7 +56,30 @@ func (s *source) ReadBatch(ctx context.Context) (service.MessageBatch, service.A
 }
 
 func (s *source) ConnectionTest(context.Context) service.ConnectionTestResults {
-	return service.ConnectionTestFailed(errDown).AsList()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.tested++
+	switch {
+	case s.state == nil:
+		return service.ConnectionTestNotSupported().AsList()
+	case *s.state == nil:
+		return service.ConnectionTestSucceeded().AsList()
+	}
+	return service.ConnectionTestFailed(*s.state).AsList()
+}
+
+// is says what tests of the connection find from now on.
+func (s *source) is(state error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.state = &state
+}
+
+// tests is how often the connection was tested.
+func (s *source) tests() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.tested
 }
 
 func (s *source) Close(context.Context) error {
@@ -379,10 +405,12 @@ func TestClosedClockLeavesNoTraceForTheNextStream(t *testing.T) {
 }
 
 func TestConnectionTestReachesTheInputs(t *testing.T) {
-	s := newStream(t, config{}, newSource(), newSource())
+	down := newSource()
+	down.is(errDown)
+	s := newStream(t, config{}, down, newSource())
 	defer s.close()
 	results := s.ConnectionTest(t.Context())
-	if len(results) != 2 || !errors.Is(results[0].Err, errDown) {
+	if len(results) != 2 || !errors.Is(results[0].Err, errDown) || !errors.Is(results[1].Err, service.ErrConnectionTestNotSupported) {
 		t.Errorf("got %v, want the results of both inputs", results)
 	}
 }

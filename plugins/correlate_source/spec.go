@@ -63,6 +63,12 @@ a batch is ignored on purpose: behind a processor that changes a batch these nam
 
 Nothing is buffered: an input is read again when its last batch was handed on. One tick is on its way at a time.
 
+## Readiness
+
+The connection of a wrapped input is tested before its first message and whenever it has brought nothing for a minute. While
+it cannot connect, the input counts as disconnected and names it, and its time does not run on. What other wrapped inputs
+bring leaves all the same, and while they bring something the input counts as connected. Inputs that know no test are read as they are.
+
 ## Shutdown
 
 When all inputs have ended and everything is delivered, one last tick closes all windows; when that is delivered too,

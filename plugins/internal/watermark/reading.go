@@ -167,7 +167,7 @@ func (p *Partition) at(now time.Time, l Limits) (event.Time, state) {
 	if s != nil && s.bounded && !s.foreign {
 		return max(p.front, p.moved), holds // it ends by itself, and nothing in the past is urgent: absence is not judged without it
 	}
-	if s != nil && s.foreign && l.IdleTimeout > 0 && quiet > l.IdleTimeout {
+	if s != nil && s.foreign && !s.down && l.IdleTimeout > 0 && quiet > l.IdleTimeout {
 		stood := max(p.front, p.stood)
 		if stood == event.MinTime {
 			return event.MinTime, empty

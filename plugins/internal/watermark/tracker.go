@@ -52,6 +52,7 @@ type Source struct {
 	foreign bool
 	named   bool // it has named a partition
 	ended   bool
+	down    bool // it cannot be read: its silence is no idleness
 }
 
 // Partition is a part of a source that is read in its own order: a region and compartment, or a partition of a topic.
@@ -241,6 +242,19 @@ func (s *Source) End() {
 	s.t.mu.Lock()
 	defer s.t.mu.Unlock()
 	s.ended = true
+}
+
+// Down says whether the input cannot be read at present. While it is so its partitions hold time, as a silent partition does,
+// and are not idle; afterwards they are heard anew.
+func (s *Source) Down(down bool) {
+	s.t.mu.Lock()
+	defer s.t.mu.Unlock()
+	if s.down && !down {
+		for id, p := range s.t.partitions {
+			p.spoke = p.spoke || id.Source == s.name
+		}
+	}
+	s.down = down
 }
 
 // Read says that a batch is about to leave the input whose newest event is at newest;
