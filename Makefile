@@ -12,6 +12,8 @@ BIN := .bin
 PROGRAM := ./benthos-oci
 FUZZTIME ?= 30s
 BENCH ?= .
+# Arguments of `make bench-pipeline`, as in tests/bench/README.md.
+BENCHARGS ?= -program
 # Build tags: `make build TAGS=elasticsearch` adds the output elasticsearch_v8, and 30 MB.
 TAGS ?=
 # Arguments of `make run`: make run ARGS="--seed 7".
@@ -75,6 +77,10 @@ fuzz: ## Fuzz each reader of outside bytes for FUZZTIME (30s)
 .PHONY: bench
 bench: ## Run the benchmarks that match BENCH (all)
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem ./plugins/...
+
+.PHONY: bench-pipeline
+bench-pipeline: ## Measure whole pipelines, and judge what is claimed of their speed; BENCHARGS="-events 100000" for less
+	$(GO) run ./tests/bench $(BENCHARGS)
 
 .PHONY: golden
 golden: ## Rewrite expected outputs; read each changed line before committing it

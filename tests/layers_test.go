@@ -79,7 +79,7 @@ var layers = []layer{
 		why: "it stores bytes",
 	},
 	{
-		name: "simulator", packages: []string{"plugins/ocisim"},
+		name: "simulator", packages: []string{"plugins/ocisim", "plugins/ocisim/corpus"},
 		own: []string{"plugins/internal/sample"}, never: []string{benthos, connect, oracle},
 		why: "it is an independent judge of signatures, and of what we collect",
 	},

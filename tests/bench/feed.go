@@ -1,0 +1,119 @@
+package main
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+
+	"github.com/redpanda-data/benthos/v4/public/service"
+)
+
+// batchSize is how many events an input gives at once, as the pages of the Audit API and of Kafka do.
+const batchSize = 1000
+
+// feed gives the events of one row in batches, and is told of each that was delivered.
+// One process measures one row, so there is one.
+type feed struct {
+	warmUp func(at int) []byte // gives the events before the clock starts, nil behind the last; may be nil
+	events [][]byte
+	// built says that messages are made before the clock starts.
+	built bool
+	begin func() // called when all of warmUp was delivered
+	end   func() // called when all of events were delivered
+
+	mu      sync.Mutex // guards next, as Benthos may read from several places
+	warm    int        // events of warmUp that were read
+	next    int        // events that were read
+	begun   bool
+	ended   bool
+	ready   []service.MessageBatch
+	pending sync.WaitGroup
+	failed  atomic.Int64 // batches that were rejected
+}
+
+// source is the feed that the input bench_events reads.
+var source atomic.Pointer[feed]
+
+func registerFeed() {
+	service.MustRegisterBatchInput("bench_events", service.NewConfigSpec(), func(*service.ParsedConfig, *service.Resources) (service.BatchInput, error) {
+		return source.Load(), nil
+	})
+}
+
+// Connect does nothing: the events are in memory.
+func (*feed) Connect(context.Context) error { return nil }
+
+// ReadBatch gives the next batch. Between the events that warm up and those that count, and at the end,
+// it waits until all that it gave was delivered.
+func (f *feed) ReadBatch(context.Context) (service.MessageBatch, service.AckFunc, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if !f.begun {
+		if lines := f.warming(); len(lines) > 0 {
+			return f.give(messages(lines))
+		}
+		f.pending.Wait()
+		f.begun = true
+		f.build()
+		f.begin()
+	}
+	at := f.next
+	if at >= len(f.events) {
+		f.pending.Wait()
+		if !f.ended {
+			f.ended = true
+			f.end()
+		}
+		return nil, nil, service.ErrEndOfInput
+	}
+	f.next = min(at+batchSize, len(f.events))
+	if f.built {
+		return f.give(f.ready[at/batchSize])
+	}
+	return f.give(messages(f.events[at:f.next]))
+}
+
+// warming gives the next of the events before the clock starts, none when all were read.
+func (f *feed) warming() [][]byte {
+	var lines [][]byte
+	for f.warmUp != nil && len(lines) < batchSize {
+		line := f.warmUp(f.warm)
+		if line == nil {
+			break
+		}
+		f.warm++
+		lines = append(lines, line)
+	}
+	return lines
+}
+
+func (f *feed) build() {
+	if !f.built {
+		return
+	}
+	for at := 0; at < len(f.events); at += batchSize {
+		f.ready = append(f.ready, messages(f.events[at:min(at+batchSize, len(f.events))]))
+	}
+}
+
+func (f *feed) give(batch service.MessageBatch) (service.MessageBatch, service.AckFunc, error) {
+	f.pending.Add(1)
+	return batch, func(_ context.Context, err error) error {
+		if err != nil {
+			f.failed.Add(1)
+		}
+		f.pending.Done()
+		return nil
+	}, nil
+}
+
+func messages(lines [][]byte) service.MessageBatch {
+	batch := make(service.MessageBatch, len(lines))
+	for i, line := range lines {
+		batch[i] = service.NewMessage(line)
+	}
+	return batch
+}
+
+// Close does nothing.
+func (*feed) Close(context.Context) error { return nil }
