@@ -68,7 +68,7 @@ func openFile(o Options) (*file, error) {
 		f.refs++
 		return f, nil
 	}
-	db, err := openDB(key, o.NoSync)
+	db, err := openNewDB(key, o.NoSync)
 	if err != nil {
 		return nil, fmt.Errorf("opening %s: %w", o.Path, explain(key, err))
 	}
@@ -97,6 +97,43 @@ func canonical(path string) (string, error) {
 		return target, nil
 	}
 	return key, nil
+}
+
+// openNewDB opens a database and makes it where there is none. It is made under another name and appears whole, so that a file
+// without content is never one that was just begun: it has lost what was in it.
+func openNewDB(path string, noSync bool) (*bbolt.DB, error) {
+	info, err := os.Stat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		if err := create(path, noSync); err != nil {
+			return nil, err
+		}
+	case err == nil && info.Size() == 0:
+		return nil, fmt.Errorf("%w: it is empty", ErrDamaged)
+	}
+	return openDB(path, noSync)
+}
+
+// create makes an empty database at path, unless somebody else has made one meanwhile.
+func create(path string, noSync bool) error {
+	dir, err := os.MkdirTemp(filepath.Dir(path), filepath.Base(path)+".new-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	fresh := filepath.Join(dir, "state.db")
+	db, err := openDB(fresh, noSync)
+	if err != nil {
+		return err
+	}
+	if err := db.Close(); err != nil {
+		return err
+	}
+	if err := os.Link(fresh, path); err != nil && !errors.Is(err, fs.ErrExist) {
+		// Not every file system has links; there the last of two that begin at the same moment wins, before anything was saved.
+		return os.Rename(fresh, path)
+	}
+	return nil
 }
 
 func openDB(path string, noSync bool) (db *bbolt.DB, err error) {
@@ -141,9 +178,12 @@ func explain(path string, err error) error {
 			holder = "the process with id " + strings.TrimSpace(string(pid))
 		}
 		return fmt.Errorf("%s holds it; stop that one, or give each its own path: %w", holder, err)
-	case errors.Is(err, bolterrors.ErrInvalid), errors.Is(err, bolterrors.ErrChecksum), errors.Is(err, bolterrors.ErrVersionMismatch),
+	case errors.Is(err, ErrDamaged), errors.Is(err, bolterrors.ErrInvalid), errors.Is(err, bolterrors.ErrChecksum), errors.Is(err, bolterrors.ErrVersionMismatch),
 		strings.Contains(err.Error(), "file size too small"):
 		return fmt.Errorf("the file is damaged, or no state store; move it away to begin with an empty one, "+
+			"then the inputs read again from their `start`: %w", err)
+	case errors.Is(err, ErrFormat):
+		return fmt.Errorf("use the program that wrote it, or move it away to begin with an empty one, "+
 			"then the inputs read again from their `start`: %w", err)
 	case errors.Is(err, fs.ErrPermission):
 		return fmt.Errorf("this user may not read and write it: %w", err)

@@ -38,6 +38,12 @@ A write has reached the disk when it returns. `+"`correlate`"+` writes everythin
 transaction, so that after a crash either all of it is there or nothing. A process killed at any point leaves the state
 of its last finished write.
 
+## Damage
+
+Each item carries a checksum, and the file the total of all of them. When it is opened everything is read and compared, a second or two
+for each gigabyte: a file with a flipped bit, a torn page or a missing item is refused with a sentence, and is never taken for an empty one.
+Where only the page is damaged that makes the last write count, the state before that write is used.
+
 ## One process
 
 The file is locked while it is open. Caches of the same process that name the same path share one handle; a second

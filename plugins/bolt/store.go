@@ -45,12 +45,10 @@ type Options struct {
 var ErrFormat = errors.New("the file is not a state store of this version")
 
 const (
-	format     = 1
+	format     = 2
 	metaBucket = "benthos-oci"
 	// sweepLimit bounds the expired items that one write removes on its way.
 	sweepLimit = 64
-	// An item is the time when it expires (milliseconds since 1970, big endian, 0 for never), then its value.
-	header = 8
 )
 
 // Open opens the store, waiting at most a second for another process to let go of the file.
@@ -65,12 +63,12 @@ func Open(o Options) (*Store, error) {
 	}
 	s := &Store{file: f, values: []byte("values/" + o.Bucket), expiry: []byte("expiry/" + o.Bucket)}
 	if err := s.prepare(); err != nil {
-		return nil, errors.Join(fmt.Errorf("opening %s: %w", o.Path, err), f.release())
+		return nil, errors.Join(fmt.Errorf("opening %s: %w", o.Path, explain(f.path, err)), f.release())
 	}
 	return s, nil
 }
 
-// prepare makes the buckets, and writes nothing where they exist.
+// prepare makes the buckets. Where they exist it writes nothing, and reads everything: a state that is not what was written must not be used.
 func (s *Store) prepare() error {
 	ready := false
 	err := s.file.view(func(tx *bbolt.Tx) error {
@@ -81,8 +79,12 @@ func (s *Store) prepare() error {
 		if v := meta.Get([]byte("format")); len(v) != 1 || v[0] != format {
 			return fmt.Errorf("%w: its format is %v, this one reads %d", ErrFormat, v, format)
 		}
-		ready = tx.Bucket(s.values) != nil && tx.Bucket(s.expiry) != nil
-		return nil
+		known := meta.Get(s.values) != nil
+		if !known && tx.Bucket(s.values) == nil {
+			return nil
+		}
+		ready = true
+		return s.verify(tx)
 	})
 	if err != nil || ready {
 		return err
@@ -107,7 +109,7 @@ func (s *Store) prepare() error {
 				return err
 			}
 		}
-		return nil
+		return total{}.save(tx, s.values)
 	})
 }
 
@@ -122,7 +124,10 @@ func (s *Store) Load(keys []string) ([][]byte, error) {
 			if key == "" {
 				return bolterrors.ErrKeyRequired
 			}
-			found[i] = alive(values.Get([]byte(key)), now)
+			var err error
+			if found[i], err = alive([]byte(key), values.Get([]byte(key)), now); err != nil {
+				return err
+			}
 		}
 		return nil
 	})
@@ -133,26 +138,27 @@ func (s *Store) Load(keys []string) ([][]byte, error) {
 }
 
 // alive copies the value out of a stored item: nil where it is absent or has expired.
-func alive(stored []byte, now int64) []byte {
-	if len(stored) < header {
-		return nil
+func alive(key, stored []byte, now int64) ([]byte, error) {
+	if stored == nil {
+		return nil, nil
 	}
-	if expires := int64(binary.BigEndian.Uint64(stored)); expires != 0 && expires <= now {
-		return nil
+	it, err := readItem(key, stored)
+	if err != nil || it.expires != 0 && it.expires <= now {
+		return nil, err
 	}
-	return append([]byte{}, stored[header:]...)
+	return append([]byte{}, it.value...), nil
 }
 
 // Save writes all items in one transaction, or none.
 func (s *Store) Save(items []Item) error {
 	now := s.file.now().UnixMilli()
-	err := s.file.update(func(tx *bbolt.Tx) error {
+	err := s.update(func(tx *bbolt.Tx, sum *total) error {
 		for _, it := range items {
-			if err := s.put(tx, it, now); err != nil {
+			if err := s.put(tx, sum, it, now); err != nil {
 				return fmt.Errorf("key %q: %w", it.Key, err)
 			}
 		}
-		return s.sweep(tx, now)
+		return s.sweep(tx, sum, now)
 	})
 	if err != nil {
 		return fmt.Errorf("saving to %s: %w", s.file.path, err)
@@ -163,12 +169,13 @@ func (s *Store) Save(items []Item) error {
 // Add writes the item unless its key has a value; added is false where it has.
 func (s *Store) Add(it Item) (added bool, err error) {
 	now := s.file.now().UnixMilli()
-	err = s.file.update(func(tx *bbolt.Tx) error {
-		if alive(tx.Bucket(s.values).Get([]byte(it.Key)), now) != nil {
-			return nil
+	err = s.update(func(tx *bbolt.Tx, sum *total) error {
+		have, err := alive([]byte(it.Key), tx.Bucket(s.values).Get([]byte(it.Key)), now)
+		if err != nil || have != nil {
+			return err
 		}
 		added = true
-		return s.put(tx, it, now)
+		return s.put(tx, sum, it, now)
 	})
 	if err != nil {
 		return false, fmt.Errorf("saving to %s: key %q: %w", s.file.path, it.Key, err)
@@ -176,52 +183,95 @@ func (s *Store) Add(it Item) (added bool, err error) {
 	return added, nil
 }
 
-func (s *Store) put(tx *bbolt.Tx, it Item, now int64) error {
+// update runs fn in a transaction, and keeps the total of what is stored beside it.
+func (s *Store) update(fn func(*bbolt.Tx, *total) error) error {
+	return s.file.update(func(tx *bbolt.Tx) error {
+		sum, err := readTotal(tx, s.values)
+		if err != nil {
+			return err
+		}
+		if err := fn(tx, &sum); err != nil {
+			return err
+		}
+		return sum.save(tx, s.values)
+	})
+}
+
+func (s *Store) put(tx *bbolt.Tx, sum *total, it Item, now int64) error {
 	values, expiry := tx.Bucket(s.values), tx.Bucket(s.expiry)
 	key := []byte(it.Key)
-	if old := values.Get(key); len(old) >= header && binary.BigEndian.Uint64(old) != 0 {
-		if err := expiry.Delete(expiryKey(old[:header], key)); err != nil {
+	if len(key) == 0 {
+		return bolterrors.ErrKeyRequired
+	}
+	if stored := values.Get(key); stored != nil {
+		old, err := readItem(key, stored)
+		if err != nil {
 			return err
+		}
+		sum.take(old)
+		if old.expires != 0 {
+			if err := expiry.Delete(expiryKey(old.expires, key)); err != nil {
+				return err
+			}
 		}
 	}
 	if it.Value == nil {
-		if len(key) == 0 {
-			return bolterrors.ErrKeyRequired
-		}
 		return values.Delete(key)
 	}
-	stored := make([]byte, header, header+len(it.Value))
+	fresh := item{key: key, value: it.Value}
 	if it.TTL != 0 {
 		// An expiry before 1970 or at its first instant cannot be told from "never".
-		binary.BigEndian.PutUint64(stored, uint64(max(1, now+it.TTL.Milliseconds())))
-		if err := expiry.Put(expiryKey(stored[:header], key), []byte{}); err != nil {
+		fresh.expires = max(1, now+it.TTL.Milliseconds())
+		if err := expiry.Put(expiryKey(fresh.expires, key), []byte{}); err != nil {
 			return err
 		}
 	}
-	return values.Put(key, append(stored, it.Value...))
+	sum.add(fresh)
+	return values.Put(key, fresh.encode())
 }
 
 // sweep removes a few of the items that have expired, oldest first.
-func (s *Store) sweep(tx *bbolt.Tx, now int64) error {
+func (s *Store) sweep(tx *bbolt.Tx, sum *total, now int64) error {
 	values, expiry := tx.Bucket(s.values), tx.Bucket(s.expiry)
 	var gone [][]byte
 	cursor := expiry.Cursor()
 	for k, _ := cursor.First(); k != nil && len(gone) < sweepLimit; k, _ = cursor.Next() {
-		if int64(binary.BigEndian.Uint64(k)) > now {
+		if len(k) <= expiryBytes || int64(binary.BigEndian.Uint64(k)) > now {
 			break
 		}
 		gone = append(gone, bytes.Clone(k))
 	}
 	for _, k := range gone {
-		if err := errors.Join(expiry.Delete(k), values.Delete(k[header:])); err != nil {
+		if err := expiry.Delete(k); err != nil {
+			return err
+		}
+		key := k[expiryBytes:]
+		stored := values.Get(key)
+		if stored == nil {
+			continue
+		}
+		old, err := readItem(key, stored)
+		if err != nil {
+			return err
+		}
+		// The item itself says when it expires: a row that a fault has changed takes nothing with it.
+		if old.expires == 0 || old.expires > now {
+			continue
+		}
+		sum.take(old)
+		if err := values.Delete(key); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func expiryKey(expires, key []byte) []byte {
-	return append(append(make([]byte, 0, header+len(key)), expires...), key...)
+// expiryBytes is the length of the time before the key in a row of the expiry bucket.
+const expiryBytes = 8
+
+func expiryKey(expires int64, key []byte) []byte {
+	row := binary.BigEndian.AppendUint64(make([]byte, 0, expiryBytes+len(key)), uint64(expires))
+	return append(row, key...)
 }
 
 // Close lets go of the file; the last store that does so closes it. Closing again does nothing.

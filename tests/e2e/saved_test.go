@@ -38,11 +38,11 @@ func readState(t *testing.T, path string) savedState {
 				return nil
 			}
 			return items.ForEach(func(key, stored []byte) error {
-				const expiry = 8
-				if strings.HasPrefix(string(key), "oci_audit/") && len(stored) > expiry {
-					s.note(string(key), stored[expiry:], func(segment string) []byte {
-						if value := items.Get([]byte(string(key) + "/" + segment)); len(value) > expiry {
-							return value[expiry:]
+				const head = 12 // when the item expires, and its checksum
+				if strings.HasPrefix(string(key), "oci_audit/") && len(stored) > head {
+					s.note(string(key), stored[head:], func(segment string) []byte {
+						if value := items.Get([]byte(string(key) + "/" + segment)); len(value) > head {
+							return value[head:]
 						}
 						return nil
 					})
