@@ -44,7 +44,7 @@ func Check(ctx context.Context, conf *service.ParsedConfig) (oci.Report, error) 
 	}
 	res := conf.Resources()
 	metrics := ocifields.NewMetrics(res, Name)
-	return c.test(ctx, func() (*oci.Client, error) { return c.Client(res, metrics, nil) }), nil
+	return c.test(ctx, func() (*oci.Client, error) { return c.Open(ctx, res, metrics, nil) }), nil
 }
 
 func (c config) test(ctx context.Context, open func() (*oci.Client, error)) oci.Report {

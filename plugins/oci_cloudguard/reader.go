@@ -59,7 +59,7 @@ type reader struct {
 
 // openReader loads what was delivered and finds the reporting region. Nothing is lost when it fails: it is called again.
 func openReader(ctx context.Context, in *input) (*reader, error) {
-	client, err := in.client()
+	client, err := in.client(ctx)
 	if err != nil {
 		return nil, err
 	}

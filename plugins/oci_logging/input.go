@@ -57,5 +57,5 @@ func Check(ctx context.Context, conf *service.ParsedConfig) (oci.Report, error) 
 	}
 	res := conf.Resources()
 	metrics := ocifields.NewMetrics(res, Name)
-	return oci.CheckLogging(ctx, func() (*oci.Client, error) { return c.Client(res, metrics, nil) }, searches{queries: c.queries}.scope()), nil
+	return oci.CheckLogging(ctx, func() (*oci.Client, error) { return c.Open(ctx, res, metrics, nil) }, searches{queries: c.queries}.scope()), nil
 }

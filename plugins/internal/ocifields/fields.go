@@ -20,18 +20,6 @@ import (
 
 // Names of fields that all inputs have.
 const (
-	fieldAuth           = "auth"
-	fieldTenancy        = "tenancy"
-	fieldUser           = "user"
-	fieldFingerprint    = "fingerprint"
-	fieldPrivateKey     = "private_key"
-	fieldPrivateKeyFile = "private_key_file"
-	fieldPassphrase     = "passphrase"
-	fieldRegion         = "region"
-	fieldConfigFile     = "config_file"
-	fieldProfile        = "profile"
-
-	fieldEndpoint   = "endpoint"
 	fieldStart      = "start"
 	fieldEnd        = "end"
 	fieldPoll       = "poll_interval"
@@ -44,32 +32,6 @@ const (
 	fieldEventBytes = "max_event_bytes"
 	fieldTimeout    = "request_timeout"
 )
-
-// Auth gives the fields that say with whose key requests are signed, and where they go.
-func Auth() []*service.ConfigField {
-	return []*service.ConfigField{
-		service.NewObjectField(fieldAuth,
-			service.NewStringField(fieldTenancy).Description("OCID of the tenancy.").Default("").Example("ocid1.tenancy.oc1..aaaa"),
-			service.NewStringField(fieldUser).Description("OCID of the user whose API key this is.").Default("").Example("ocid1.user.oc1..aaaa"),
-			service.NewStringField(fieldFingerprint).Description("Fingerprint of the API key, as the Console shows it.").Default("").
-				Example("20:3b:97:13:55:1c:5b:0d:d3:37:d8:50:4e:c5:3a:34"),
-			service.NewStringField(fieldPrivateKey).Description("The private key in PEM form. A key whose newlines were turned into spaces works, too.").
-				Default("").Secret().Example("${OCI_PRIVATE_KEY}"),
-			service.NewStringField(fieldPrivateKeyFile).Description("Path of the private key. A file that every user may read is refused. "+
-				"The file is looked at every ten seconds: a rotated key is taken up without a restart.").Default("").Example("~/.oci/oci_api_key.pem"),
-			service.NewStringField(fieldPassphrase).Description("Passphrase of an encrypted private key.").Default("").Secret().Example("${OCI_PASSPHRASE}"),
-			service.NewStringField(fieldRegion).Description("The tenancy's home region, where identity calls go. Short codes like `iad` work. "+
-				"With a config file it replaces the region of the profile.").Default("").Example("us-ashburn-1"),
-			service.NewStringField(fieldConfigFile).Description("Path of a config file as Oracle's command line has it; used when no API key is given here. "+
-				"Empty means `~/.oci/config`.").Default("").Example("/etc/oci/config"),
-			service.NewStringField(fieldProfile).Description("Profile of the config file. Empty means `DEFAULT`.").Default("").Example("PROD"),
-		).Description("With whose key requests are signed: an API key (`tenancy`, `user`, `fingerprint`, `private_key` or `private_key_file`, `region`), " +
-			"or a profile of a config file (`config_file`, `profile`)."),
-		service.NewStringField(fieldEndpoint).Description("Where the APIs stand, instead of at Oracle's hosts; `{region}` and `{service}` in it are replaced. " +
-			"Plain http is allowed to this machine only. For proxies, and for the simulator.").Default("").Advanced().
-			Example("http://127.0.0.1:8081/{region}"),
-	}
-}
 
 // Cadence says how the fields about time differ between inputs.
 type Cadence struct {
@@ -128,6 +90,7 @@ const lintTime = `root = if this != "" && !this.re_match("^-?[0-9]+(\\.[0-9]+)?(
 type Config struct {
 	Auth     oci.Auth
 	Endpoint string
+	TLS      oci.TLS
 
 	Start, End    Moment
 	Poll, Overlap time.Duration
@@ -159,13 +122,11 @@ func ParseKeeping(conf *service.ParsedConfig) (Config, error) {
 		}
 		return s
 	}
-	c.Auth = oci.Auth{
-		Tenancy: str(fieldAuth, fieldTenancy), User: str(fieldAuth, fieldUser), Fingerprint: str(fieldAuth, fieldFingerprint),
-		PrivateKey: str(fieldAuth, fieldPrivateKey), PrivateKeyFile: str(fieldAuth, fieldPrivateKeyFile), Passphrase: str(fieldAuth, fieldPassphrase),
-		Region: str(fieldAuth, fieldRegion), ConfigFile: str(fieldAuth, fieldConfigFile), Profile: str(fieldAuth, fieldProfile),
-	}
-	c.Endpoint, c.Cache, c.Key = str(fieldEndpoint), str(fieldCache), str(fieldKey)
+	c.Cache, c.Key = str(fieldCache), str(fieldKey)
 	if err != nil {
+		return c, err
+	}
+	if err = c.parseAuth(conf); err != nil {
 		return c, err
 	}
 	if c.Timeout, err = conf.FieldDuration(fieldTimeout); err != nil {

@@ -1,6 +1,7 @@
 package ocifields
 
 import (
+	"context"
 	"net/http"
 	"strconv"
 	"time"
@@ -65,10 +66,16 @@ func (m *Metrics) Behind(region string, lag time.Duration) { m.Lag.SetFloat64(la
 
 type limiterKey struct{ tenancy string }
 
-// Client makes the client of an input. Inputs of one process that read the same tenancy share a limiter, and nothing else.
+// Client is Open for whoever has no context: a login ends by itself after ten seconds.
 func (c Config) Client(res *service.Resources, m *Metrics, change func(*oci.Options)) (*oci.Client, error) {
+	return c.Open(context.Background(), res, m, change)
+}
+
+// Open makes the client of an input, and logs in where that takes requests.
+// Inputs of one process that read the same tenancy share a limiter, and nothing else.
+func (c Config) Open(ctx context.Context, res *service.Resources, m *Metrics, change func(*oci.Options)) (*oci.Client, error) {
 	opts := oci.Options{
-		Auth: c.Auth, Endpoint: c.Endpoint, MaxBody: c.PageBytes, Timeout: c.Timeout, Observe: m.Observe,
+		Auth: c.Auth, Endpoint: c.Endpoint, TLS: c.TLS, MaxBody: c.PageBytes, Timeout: c.Timeout, Observe: m.Observe,
 		Limiter: func(tenancy string) *oci.Limiter {
 			own := oci.NewLimiter(c.Rate)
 			v, _ := res.GetOrSetGeneric(limiterKey{tenancy: tenancy}, own)
@@ -81,7 +88,7 @@ func (c Config) Client(res *service.Resources, m *Metrics, change func(*oci.Opti
 	if change != nil {
 		change(&opts)
 	}
-	client, err := oci.New(opts)
+	client, err := oci.Open(ctx, opts)
 	if err != nil {
 		return nil, err
 	}

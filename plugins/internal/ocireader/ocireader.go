@@ -180,12 +180,12 @@ func (i *Input) Close(ctx context.Context) error {
 
 // ConnectionTest tells whether the input can read what it is configured to.
 func (i *Input) ConnectionTest(ctx context.Context) service.ConnectionTestResults {
-	return ocifields.Tested(i.conf.Check(ctx, i.client))
+	return ocifields.Tested(i.conf.Check(ctx, func() (*oci.Client, error) { return i.client(ctx) }))
 }
 
 // client makes a client of the configuration.
-func (i *Input) client() (*oci.Client, error) {
-	return i.conf.Client(i.res, i.metrics, func(o *oci.Options) {
+func (i *Input) client(ctx context.Context) (*oci.Client, error) {
+	return i.conf.Open(ctx, i.res, i.metrics, func(o *oci.Options) {
 		o.Behind = !i.conf.End.IsZero()
 		observe := o.Observe
 		o.Observe = func(one oci.Observation) {

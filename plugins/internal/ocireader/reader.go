@@ -71,7 +71,7 @@ type partition struct {
 
 // openReader loads the position and finds out what there is to read. Nothing is lost when it fails: it is called again.
 func openReader(ctx context.Context, in *Input) (*reader, error) {
-	client, err := in.client()
+	client, err := in.client(ctx)
 	if err != nil {
 		return nil, err
 	}
