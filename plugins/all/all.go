@@ -63,5 +63,5 @@ func Schema() *service.ConfigSchema {
 }
 
 func commands() []*cli.Command {
-	return []*cli.Command{lintCommand(), rulesCommand(), checkCommand(), simCommand(), demoCommand()}
+	return []*cli.Command{lintCommand(), rulesCommand(), checkCommand(), simCommand(), demoCommand(), backfillCommand()}
 }

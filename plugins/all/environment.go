@@ -51,3 +51,8 @@ func withEnvironment(config string) (string, error) {
 	}
 	return escaped.ReplaceAllString(replaced, "$$$1"), failed
 }
+
+// literal writes a config whose variables were replaced so that Benthos, which replaces variables in what it reads, changes nothing in it.
+func literal(config string) string {
+	return interpolation.ReplaceAllStringFunc(config, func(found string) string { return "${" + found[len("$"):] + "}" })
+}

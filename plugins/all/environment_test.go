@@ -35,3 +35,13 @@ func TestEnvironmentIsReplacedAsBenthosDoes(t *testing.T) {
 		t.Error("a variable that is no base64: got no error")
 	}
 }
+
+func TestLiteralTextIsNotReplacedASecondTime(t *testing.T) {
+	t.Setenv("SET", "value")
+	for _, text := range []string{"a: ${SET}", "a: ${UNSET:other}", "a: ${! @id }", "a: plain", "a: ${SET} and ${SET}"} {
+		got, err := withEnvironment(literal(text))
+		if err != nil || got != text {
+			t.Errorf("%s: got %q, %v after it was made literal, want it unchanged", text, got, err)
+		}
+	}
+}

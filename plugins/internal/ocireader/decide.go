@@ -211,6 +211,7 @@ func (r *reader) settle(one result) {
 		alive = alive || other.failures < tryBeforeRed
 	}
 	r.metrics.Failing.Set(int64(failing))
+	r.failing.Store(int64(failing))
 	if !alive && one.err != nil {
 		r.trouble.Store(&one.err)
 		if r.outlet.InFlight() == 0 {

@@ -131,12 +131,16 @@ func New(c Config, res *service.Resources) (*Input, error) {
 		res.Logger().Warnf("%s has no checkpoint_cache: its position is in memory only, and a restart begins at `start` again", c.Component)
 	}
 	metrics := ocifields.NewMetrics(res, c.Component)
-	return &Input{
+	in := &Input{
 		conf: c, res: res, log: res.Logger(), name: progress.Name(res), store: store,
 		source:  progress.Of(res).Register(progress.Name(res), !c.End.IsZero()),
 		metrics: metrics, late: newLateness(res, metrics, c.Component, c.Overlap),
 		health: ocifields.NewHealth(res.Logger()), outlet: ocifields.NewOutlet(c.Limit),
-	}, nil
+	}
+	if !c.End.IsZero() {
+		progress.BoardOf(res).Show(in.standing)
+	}
+	return in, nil
 }
 
 // Connect opens the reader, or tells whether the one that is open can read.

@@ -41,6 +41,7 @@ type reader struct {
 
 	trouble atomic.Pointer[error] // why nothing can be read, nil where something can
 	events  atomic.Int64          // delivered so far
+	failing atomic.Int64          // partitions that cannot be read
 
 	ledgers    map[string]collect.Ledger // by group; of whoever discovers, one at a time
 	mu         sync.Mutex

@@ -8,6 +8,7 @@ import (
 	"github.com/redpanda-data/benthos/v4/public/service"
 
 	"benthos-oci/plugins/internal/ocifields"
+	"benthos-oci/plugins/internal/progress"
 )
 
 // lateness watches what appears only when a window is read a second time.
@@ -45,6 +46,31 @@ func (l *lateness) found(log *service.Logger, region string, lag time.Duration) 
 		l.warned = true
 		log.Warnf("Records of %s appear up to %s after their window was read, more than half of the overlap of %s: raise overlap if this grows", region, lag.Round(time.Second), l.overlap)
 	}
+}
+
+// standing is how far a bounded run has come.
+func (i *Input) standing() progress.Standing {
+	i.mu.Lock()
+	r := i.reader
+	i.mu.Unlock()
+	now := progress.Standing{Requests: i.requests.Load()}
+	if r == nil {
+		return now
+	}
+	now.Records, now.Failing = r.events.Load(), int(r.failing.Load())
+	now.Settles = r.plan.End.Add(r.plan.Delay + r.plan.Overlap)
+	for _, p := range r.all() {
+		now.Partitions++
+		p.mu.Lock()
+		done, whole := p.cursor.Progress()
+		if p.retired {
+			done = whole
+		}
+		p.mu.Unlock()
+		now.Done += done
+		now.Whole += whole
+	}
+	return now
 }
 
 // report writes the few lines of a healthy run: how a long catch-up gets on, and what the first sweep has read.
