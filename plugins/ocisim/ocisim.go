@@ -52,6 +52,8 @@ type Config struct {
 	CloudGuardOff bool
 	// Partitions is the number of partitions of each stream; 0 means 3, less than 0 means that there are no streams.
 	Partitions int
+	// Retention is how long a stream keeps its messages, and groups that nobody uses; 0 means 7 days, as long as Oracle's do at most.
+	Retention time.Duration
 	// PageSize is the number of events in a page of ListEvents; 0 means 100.
 	PageSize int
 	// EmptyPages is the fraction of pages that are empty and carry a token or cursor; 0 means 0.1, less than 0 means none.
@@ -120,6 +122,9 @@ func (c Config) withDefaults() (Config, error) {
 	setInt(&c.Problems, 12)
 	setInt(&c.PageSize, 100)
 	setInt(&c.Partitions, defaultPartitions)
+	if c.Retention == 0 {
+		c.Retention = maxRetention
+	}
 	if c.EmptyPages == 0 {
 		c.EmptyPages = 0.1
 	}
@@ -168,6 +173,8 @@ func (c Config) check() error {
 		return fmt.Errorf("reading the simulator's configuration: a page holds at least one event: %w", ErrConfig)
 	case c.Partitions > maxPartitions:
 		return fmt.Errorf("reading the simulator's configuration: %d partitions, want at most %d: %w", c.Partitions, maxPartitions, ErrConfig)
+	case c.Retention < minRetention || c.Retention > maxRetention:
+		return fmt.Errorf("reading the simulator's configuration: a retention of %s, want %s to %s: %w", c.Retention, minRetention, maxRetention, ErrConfig)
 	case c.EmptyPages > 1 || c.LateFraction > 1:
 		return fmt.Errorf("reading the simulator's configuration: a fraction is at most 1: %w", ErrConfig)
 	}

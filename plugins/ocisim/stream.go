@@ -22,7 +22,8 @@ const (
 )
 
 const (
-	retention         = 7 * 24 * time.Hour // of the messages of a stream, and of groups that nobody uses
+	minRetention      = 24 * time.Hour
+	maxRetention      = 7 * 24 * time.Hour
 	defaultPartitions = 3
 	maxPartitions     = 100
 	connectorLag      = 10 * time.Second // from when Logging has an event to when it stands in the stream, at most
@@ -68,8 +69,9 @@ type stream struct {
 
 // streamPartition is a partition of a stream. What will be appended is settled; what was appended has its offset.
 type streamPartition struct {
-	coming []arrival // in order of their time
-	log    []entry
+	retention time.Duration
+	coming    []arrival // in order of their time
+	log       []entry
 }
 
 // arrival is a record that Connector Hub will append.
@@ -114,7 +116,7 @@ func newStreams(t *tenancy) map[string]*stream {
 				groups: map[string]*consumerGroup{}, gets: map[string][]time.Time{},
 			}
 			for range t.config.Partitions {
-				s.partitions = append(s.partitions, &streamPartition{})
+				s.partitions = append(s.partitions, &streamPartition{retention: t.config.Retention})
 			}
 			if t.config.Partitions > 0 {
 				byID[s.id] = s
@@ -156,7 +158,7 @@ func (s *stream) advance(now time.Time) {
 
 // oldest is the offset of the oldest message that the retention has left.
 func (p *streamPartition) oldest(now time.Time) int64 {
-	from := now.Add(-retention)
+	from := now.Add(-p.retention)
 	n, _ := slices.BinarySearchFunc(p.log, from, func(e entry, at time.Time) int { return e.at.Compare(at) })
 	return int64(n)
 }

@@ -257,7 +257,7 @@ func TestMessagesAreKeptForTheRetention(t *testing.T) {
 	w.fill(2)
 	w.now = w.now.Add(24 * time.Hour)
 	w.fill(1)
-	w.now = w.now.Add(retention - 23*time.Hour)
+	w.now = w.now.Add(maxRetention - 23*time.Hour)
 	page, _ := w.get(w.cursor("/cursors", map[string]any{"partition": "0", "type": cursorTrimHorizon}), 0)
 	if len(page) != 1 || page[0].Offset != 2 {
 		t.Errorf("got %+v, want only the one of offset 2", page)

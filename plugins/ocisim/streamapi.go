@@ -65,7 +65,7 @@ func (q *request) streamBody(s *stream, whole bool) []byte {
 		"freeformTags": map[string]any{}, "definedTags": map[string]any{},
 	}
 	if whole {
-		doc["retentionInHours"] = int(retention / time.Hour)
+		doc["retentionInHours"] = int(s.tenancy.config.Retention / time.Hour)
 		doc["lifecycleStateDetails"] = nil
 	}
 	return encode(doc)

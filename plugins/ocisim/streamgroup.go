@@ -44,7 +44,7 @@ func (s *stream) group(name string, now time.Time) *consumerGroup {
 	if g == nil {
 		return nil
 	}
-	if now.Sub(g.used) > retention {
+	if now.Sub(g.used) > s.tenancy.config.Retention {
 		delete(s.groups, name)
 		return nil
 	}

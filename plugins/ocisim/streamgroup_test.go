@@ -141,7 +141,7 @@ func TestGroupsVanishUnusedAndAreLimited(t *testing.T) {
 	w.fill(2)
 	_, cursor := w.get(w.group("a"), 0)
 	w.value(w.hold("commit", cursor))
-	w.now = w.now.Add(retention + time.Second)
+	w.now = w.now.Add(maxRetention + time.Second)
 	w.fill(1)
 	if page, _ := w.get(w.group("a"), 0); len(page) != 1 || page[0].Offset != 2 {
 		t.Errorf("got %+v, want what a new group at the oldest message reads", page)
