@@ -105,7 +105,7 @@ func (p *passing) take(r *record, f *feeding) *record {
 		if f.plan.firstSeen != nil && a.pattern == 0 {
 			e.history.saw(f.plan, f.scope, ev.Time)
 		}
-		r.insert(ev, a.pattern, a.captures, evidenceOf(ev))
+		r.insert(ev, a.pattern, a.captures, e.evidenceOf(ev))
 	}
 	return r
 }

@@ -25,6 +25,7 @@ import (
 	"benthos-oci/plugins/internal/match"
 	"benthos-oci/plugins/internal/rule"
 	"benthos-oci/plugins/internal/watermark"
+	"benthos-oci/plugins/internal/window"
 )
 
 // Store keeps the engine's state. The engine asks for rows by key and never lists them.
@@ -107,6 +108,8 @@ type Stats struct {
 	Rules   int
 	Records int
 	Bytes   int64
+	// EvidenceLost counts the events that incidents named without their details: those had left memory, and there is no store.
+	EvidenceLost int64
 	// Deadlines counts the records that wait for time to pass.
 	Deadlines int
 	// Outbox counts the ticks whose incidents are not known to be delivered.
@@ -140,6 +143,8 @@ type Engine struct {
 	states  states
 	shards  [shardCount]shard
 	memory  memory
+	// archive has the evidence of records at rest; nil where there is a store.
+	archive *window.Archive
 	// evicting is held by who makes room.
 	evicting sync.Mutex
 	// unsaved names the records whose last save went wrong, with their plans, by recordID.
@@ -173,6 +178,9 @@ type ruleset struct {
 // New makes an engine and reads what its store holds.
 func New(ctx context.Context, opt Options) (*Engine, error) {
 	e := &Engine{opt: opt, store: opt.Store, metrics: opt.Metrics, marks: newMarks()}
+	if e.store == nil {
+		e.archive = window.NewArchive(archiveBytes(opt.MaxMemory))
+	}
 	if e.metrics == nil {
 		e.metrics = silent{}
 	}
@@ -271,6 +279,11 @@ func (e *Engine) Reload(rules []*rule.Rule) error {
 			}
 			r.replan(p)
 		}
+		for _, state := range e.states.all() {
+			if next.byState[state.number] == nil {
+				e.clear(s, state, func(keySum, resting) bool { return true })
+			}
+		}
 		s.mu.Unlock()
 	}
 	return nil
@@ -296,8 +309,11 @@ func (e *Engine) Known(context.Context) []watermark.ID {
 // Stats gives a picture of the engine.
 func (e *Engine) Stats() Stats {
 	st := Stats{
-		Rules: len(e.rules.Load().plans), Records: int(e.memory.records.Load()), Bytes: e.memory.total.Load(), Deadlines: e.due.count(),
+		Rules: len(e.rules.Load().plans), Records: int(e.memory.records.Load()), Bytes: e.bytes(), Deadlines: e.due.count(),
 		Watermarks: map[string]event.Time{}, All: event.MinTime, Learning: map[string]event.Time{},
+	}
+	if e.archive != nil {
+		st.EvidenceLost = e.archive.Lost()
 	}
 	e.clock.RLock()
 	for scope, mark := range e.marks.by {

@@ -20,7 +20,7 @@ const (
 )
 
 // evidenceOf cuts an event to what an analyst needs. One event's evidence is shared by all keys that it counts for.
-func evidenceOf(ev *event.Event) *window.Evidence {
+func (e *Engine) evidenceOf(ev *event.Event) *window.Evidence {
 	typeUID, _ := event.Normal(ev.Doc["type_uid"]).(int64)
 	product := ""
 	if meta, ok := ev.Doc["metadata"].(map[string]any); ok {
@@ -38,6 +38,9 @@ func evidenceOf(ev *event.Event) *window.Evidence {
 	if api, ok := ev.Doc["api"].(map[string]any); ok {
 		doc["api"] = trimAPI(api)
 	}
+	if e.archive != nil {
+		return e.archive.Put(typeUID, product, encodeWithin(doc))
+	}
 	return window.LazyEvidence(typeUID, product, func() []byte { return encodeWithin(doc) })
 }
 
@@ -46,27 +49,18 @@ func evidenceOf(ev *event.Event) *window.Evidence {
 var evidenceParts = []string{"resources", "device", "url", "cloud", "dst_endpoint", "group", "actor", "user", "src_endpoint"}
 
 func encodeWithin(doc map[string]any) []byte {
-	encoded := encodeEvidence(doc)
+	encoded := appendObject(nil, doc)
 	if len(encoded) <= maxEvidence {
 		return encoded
 	}
 	kept := maps.Clone(doc)
 	for _, name := range append(evidenceParts[:len(evidenceParts):len(evidenceParts)], "api") {
 		delete(kept, name)
-		if encoded = encodeEvidence(kept); len(encoded) <= maxEvidence {
+		if encoded = appendObject(nil, kept); len(encoded) <= maxEvidence {
 			break
 		}
 	}
 	return encoded
-}
-
-func encodeEvidence(doc map[string]any) []byte {
-	b, err := json.Marshal(doc)
-	if err != nil {
-		// What came out of JSON goes back into it; a mapping may have left something else.
-		return []byte("{}")
-	}
-	return b
 }
 
 // trimAPI leaves out what a request or response carried.
@@ -110,9 +104,13 @@ func (x exhibit) show() incident.Evidence {
 	if x.evidence == nil {
 		return v
 	}
-	v.TypeUID, v.Product = x.evidence.TypeUID, x.evidence.Product
+	shown, ok := x.evidence.Show()
+	if !ok {
+		return v
+	}
+	v.TypeUID, v.Product = shown.TypeUID, shown.Product
 	// Damaged evidence is no reason to lose an incident: it then names the event only.
-	_ = json.Unmarshal(x.evidence.Doc(), &v.Doc)
+	_ = json.Unmarshal(shown.Doc, &v.Doc)
 	v.Doc, _ = normal(v.Doc).(map[string]any)
 	return v
 }

@@ -14,13 +14,15 @@ import (
 	"benthos-oci/plugins/internal/rule"
 )
 
+const auditTenancy = "ocid1.tenancy.oc1..aaaaaaaaqwertyuiopasdfghjklzxcvbnm234567qwertyuiopasdfghjklzx"
+
 // auditEvent is an event as normalization makes it, of about 700 bytes.
 func auditEvent(n int, user string, at event.Time) *event.Event {
 	id := fmt.Sprintf("%08x-55aa-4c1e-9d55-%012x", n, n*7919)
 	doc := map[string]any{
 		"time": int64(at), "type_uid": int64(600301), "class_uid": int64(6003), "class_name": "API Activity", "type_name": "API Activity: Create",
 		"activity_name": "Create", "status": "Success", "severity": "Informational",
-		"metadata": map[string]any{"uid": id, "tenant_uid": "ocid1.tenancy.oc1..aaaaaaaaqwertyuiopasdfghjklzxcvbnm234567qwertyuiopasdfghjklzx", "product": map[string]any{"name": "OCI Audit"}},
+		"metadata": map[string]any{"uid": id, "tenant_uid": auditTenancy, "product": map[string]any{"name": "OCI Audit"}},
 		"actor":    map[string]any{"user": map[string]any{"name": "alice", "uid": user}},
 		"api": map[string]any{
 			"operation": "UploadApiKey", "service": map[string]any{"name": "IdentityControlPlane"},

@@ -2,10 +2,10 @@ package engine
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"sync/atomic"
 
-	"benthos-oci/plugins/internal/rule"
 	"benthos-oci/plugins/internal/window"
 )
 
@@ -72,6 +72,34 @@ func (m *memory) drop(r *record) {
 	r.plan.state.bytes.Add(-r.counted)
 }
 
+// rests takes notice of records that began to rest, or ended to.
+func (m *memory) rests(state *ruleState, records int64, bytes int) {
+	m.records.Add(records)
+	m.total.Add(int64(bytes))
+	state.bytes.Add(int64(bytes))
+}
+
+// The archive of evidence takes a part of the memory that there is.
+const (
+	archivePart    = 16
+	archiveDefault = 64 << 20
+)
+
+func archiveBytes(maxMemory int64) int64 {
+	if maxMemory <= 0 {
+		return archiveDefault
+	}
+	return maxMemory / archivePart
+}
+
+// bytes is all that state takes in memory.
+func (e *Engine) bytes() int64 {
+	if e.archive == nil {
+		return e.memory.total.Load()
+	}
+	return e.memory.total.Load() + e.archive.Bytes()
+}
+
 // lose takes notice that events until t left memory, and that no store has them.
 func (s *ruleState) lose(t int64) {
 	for have := s.lost.Load(); t > have && !s.lost.CompareAndSwap(have, t); {
@@ -82,7 +110,6 @@ func (s *ruleState) lose(t int64) {
 // victim is a record that could leave memory.
 type victim struct {
 	id       recordID
-	severity int
 	incident bool
 	entries  int
 	touched  int64
@@ -107,7 +134,7 @@ func (e *Engine) evict() {
 
 // overQuota gives the states that take more than their share while all together take more than there is; largest first.
 func (e *Engine) overQuota() []*ruleState {
-	if e.memory.total.Load() <= e.opt.MaxMemory {
+	if e.bytes() <= e.opt.MaxMemory {
 		return nil
 	}
 	quota := e.quota()
@@ -135,65 +162,149 @@ func (e *Engine) quota() int64 {
 	return e.opt.MaxMemory / int64(max(len(e.rules.Load().plans), 1))
 }
 
-// evictRule drops records of one rule until it keeps to its share or everything fits, with a tenth to spare.
+// evictRule makes records of one rule rest, and then drops some, until it keeps to its share or everything fits, with a tenth to spare.
 func (e *Engine) evictRule(state *ruleState) {
-	var victims []victim
-	for i := range e.shards {
-		s := &e.shards[i]
-		s.mu.Lock()
-		for id, r := range s.records {
-			if id.of == state.number && (e.store == nil || !r.dirty && !r.unsaved) {
-				victims = append(victims, victim{
-					id: id, severity: severityRank(r.plan.rule.Severity), incident: len(r.slots) > 0,
-					entries: r.series.Len(), touched: r.touched,
-				})
-			}
-		}
-		s.mu.Unlock()
+	if e.store == nil {
+		e.layAll(state)
 	}
-	slices.SortFunc(victims, compareVictims)
+	if !e.crowded(state) {
+		return
+	}
 	dropped := 0
-	for _, v := range victims {
+	drop := func(v *victim) bool {
 		if !e.crowded(state) {
-			break
+			return false
 		}
-		s := &e.shards[v.id.shard()]
-		s.mu.Lock()
-		r := s.records[v.id]
-		if r != nil && (e.store == nil || !r.dirty && !r.unsaved) {
-			delete(s.records, v.id)
-			e.memory.drop(r)
-			if e.store == nil {
-				state.lose(r.touched)
+		if e.store == nil {
+			state.lose(v.touched)
+		}
+		dropped++
+		return true
+	}
+	limit, exact := e.choose(state)
+	if exact != nil {
+		for i := range exact {
+			if v := &exact[i]; e.crowded(state) {
+				e.dropOne(state, v.id, drop)
 			}
-			dropped++
 		}
-		s.mu.Unlock()
+	} else {
+		e.eachVictim(state, func(v *victim) bool { return compareWorth(v, &limit) < 0 && drop(v) })
+		e.eachVictim(state, func(v *victim) bool { return compareWorth(v, &limit) <= 0 && drop(v) })
 	}
 	if dropped > 0 {
 		e.metrics.Evicted(state.key[:keyRule(state.key)], dropped, e.store == nil)
 	}
 }
 
-func compareVictims(a, b victim) int {
+// layAll makes all records of a rule rest that can.
+func (e *Engine) layAll(state *ruleState) {
+	for i := range e.shards {
+		s := &e.shards[i]
+		s.mu.Lock()
+		for id, r := range s.records {
+			if id.of == state.number && r.rests() {
+				e.lay(r)
+			}
+		}
+		s.shrink()
+		s.mu.Unlock()
+	}
+}
+
+// sampled is how many records are looked at to choose whom to drop. Where there are more, they stand for all:
+// sorting millions would take more memory than dropping them gives.
+const sampled = 1 << 16
+
+// choose gives the records of a rule, those that matter least first; or where there are too many, what is to be dropped up to.
+func (e *Engine) choose(state *ruleState) (limit victim, exact []victim) {
+	every := e.memory.records.Load()/sampled + 1
+	var list []victim
+	n := int64(0)
+	e.eachVictim(state, func(v *victim) bool {
+		if n%every == 0 {
+			list = append(list, *v)
+		}
+		n++
+		return false
+	})
+	slices.SortFunc(list, compareVictims)
+	if every == 1 || len(list) == 0 {
+		return limit, list
+	}
+	quota := e.quota()
+	have := state.bytes.Load()
+	wanted := min(e.bytes()-(e.opt.MaxMemory-e.opt.MaxMemory/10), have-quota)
+	at := int(float64(len(list)) * float64(wanted) / float64(have))
+	return list[min(max(at, 0), len(list)-1)], nil
+}
+
+// eachVictim calls f with all records of a rule that could leave memory, and drops those that f wants to be rid of.
+func (e *Engine) eachVictim(state *ruleState, f func(v *victim) (drop bool)) {
+	for i := range e.shards {
+		s := &e.shards[i]
+		s.mu.Lock()
+		for id, r := range s.records {
+			if id.of == state.number && (e.store == nil || r.rests()) && f(victimOf(r)) {
+				delete(s.records, id)
+				e.memory.drop(r)
+			}
+		}
+		e.clear(s, state, func(sum keySum, at resting) bool {
+			return f(&victim{id: recordID{of: state.number, sum: sum}, incident: at.incident, entries: at.entries, touched: at.touched})
+		})
+		s.shrink()
+		s.mu.Unlock()
+	}
+}
+
+func victimOf(r *record) *victim {
+	return &victim{id: r.id, incident: len(r.slots) > 0, entries: r.series.Len(), touched: r.touched}
+}
+
+// dropOne drops a record if it is still there and f wants to be rid of it.
+func (e *Engine) dropOne(state *ruleState, id recordID, f func(v *victim) bool) {
+	s := &e.shards[id.shard()]
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if r := s.records[id]; r != nil {
+		if (e.store == nil || r.rests()) && f(victimOf(r)) {
+			delete(s.records, id)
+			e.memory.drop(r)
+		}
+		return
+	}
+	if int(id.of) >= len(s.shelves) || s.shelves[id.of] == nil {
+		return
+	}
+	at := s.shelves[id.of]
+	body, ok := at.look(id.sum)
+	if !ok {
+		return
+	}
+	head := readResting(window.NewCompactDecoder(body, e.archive))
+	if f(&victim{id: id, incident: head.incident, entries: head.entries, touched: head.touched}) {
+		e.memory.rests(state, -1, -len(body)-shelfItem)
+		at.take(id.sum)
+	}
+}
+
+// compareWorth orders the records of one rule by how much they matter: those with an incident, then by progress and time.
+func compareWorth(a, b *victim) int {
 	if a.incident != b.incident {
 		if b.incident {
 			return -1
 		}
 		return 1
 	}
-	return cmp.Or(cmp.Compare(a.severity, b.severity), cmp.Compare(a.entries, b.entries), cmp.Compare(a.touched, b.touched), a.id.compare(b.id))
+	return cmp.Or(cmp.Compare(a.entries, b.entries), cmp.Compare(a.touched, b.touched))
 }
+
+func compareVictims(a, b victim) int { return cmp.Or(compareWorth(&a, &b), a.id.compare(b.id)) }
 
 // crowded says whether a rule must give more room.
 func (e *Engine) crowded(state *ruleState) bool {
-	return e.memory.total.Load() > e.opt.MaxMemory-e.opt.MaxMemory/10 && state.bytes.Load() > e.quota()
-}
-
-func severityRank(s rule.Severity) int {
-	return slices.Index([]rule.Severity{
-		rule.SeverityInformational, rule.SeverityLow, rule.SeverityMedium, rule.SeverityHigh, rule.SeverityCritical,
-	}, s)
+	return e.bytes() > e.opt.MaxMemory-e.opt.MaxMemory/10 && state.bytes.Load() > e.quota()
 }
 
 // keyRule gives the length of the rule's id in the key of its plan.
@@ -206,7 +317,8 @@ func keyRule(key string) int {
 	return len(key)
 }
 
-// sweep drops the records of the next n shards that can matter no more, and those that are in the store and rest there.
+// sweep drops the records of the next n shards that can matter no more. Of the others, those that nothing has touched since
+// the last sweep, or that time has passed, go where they belong: with a store they are in it, else they rest.
 // The caller holds the clock for reading.
 func (e *Engine) sweep(n int64) {
 	for range n {
@@ -214,15 +326,53 @@ func (e *Engine) sweep(n int64) {
 		if !s.mu.TryLock() {
 			continue
 		}
-		for id, r := range s.records {
-			mark := e.marks.at(r.plan.scope(r.tenancy))
-			if r.over(mark, e.opt.Emit) || e.store != nil && r.cold(mark) {
-				delete(s.records, id)
-				e.memory.drop(r)
-			}
-		}
+		e.sweepShard(s)
 		s.mu.Unlock()
 	}
+}
+
+func (e *Engine) sweepShard(s *shard) {
+	for id, r := range s.records {
+		mark := e.marks.at(r.plan.scope(r.tenancy))
+		switch {
+		case r.over(mark, e.opt.Emit) || e.store != nil && r.cold(mark):
+			delete(s.records, id)
+			e.memory.drop(r)
+		case e.store == nil && r.rests() && (r.idle || r.touched < mark):
+			e.lay(r)
+		default:
+			r.idle = true
+		}
+	}
+	s.shrink()
+	rules := e.rules.Load()
+	for number, at := range s.shelves {
+		if at == nil {
+			continue
+		}
+		at.tidy()
+		p := rules.byState[uint32(number)]
+		if p == nil || at.due > e.marks.latest() {
+			continue
+		}
+		var marks []int64 // by the number of the tenancy
+		for _, tenancy := range p.state.tenants() {
+			marks = append(marks, e.marks.at(p.scope(tenancy)))
+		}
+		e.clear(s, p.state, func(_ keySum, head resting) bool {
+			return head.tenancy < uint64(len(marks)) && head.expires <= marks[head.tenancy]
+		})
+	}
+}
+
+// shrink gives back what the table of records took when there were many more: a map never does so by itself.
+func (s *shard) shrink() {
+	if s.most < 64 || 4*len(s.records) > s.most {
+		return
+	}
+	small := make(map[recordID]*record, len(s.records))
+	maps.Copy(small, s.records)
+	s.records, s.most = small, len(small)
 }
 
 // cold says whether all that the record has is in the store and nothing of late has touched it: the store is where it belongs then.

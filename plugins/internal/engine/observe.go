@@ -48,7 +48,7 @@ func (e *Engine) begin(events []*event.Event) *batch {
 }
 
 // sweepEvery is how many batches go between two sweeps of a shard.
-const sweepEvery = 256
+const sweepEvery = 16
 
 // tidy drops from memory what is over, a little with every so many batches.
 func (e *Engine) tidy() {
@@ -296,6 +296,7 @@ func (b *batch) applyOne(l *locked, w *work, r *record, waits *[]deadline) *reco
 	if r == nil {
 		return nil
 	}
+	r.idle = false
 	if r.due <= mark {
 		// Its deadline is about to be met, or was while the rule was away: then nothing waits for it any more.
 		r.due = window.MaxTime
@@ -351,7 +352,7 @@ func (b *batch) insert(l *locked, w *work, r *record, mark int64) *record {
 			b.e.history.saw(w.plan, w.scope, ev.Time)
 		}
 		if b.evidence[a.event] == nil {
-			b.evidence[a.event] = evidenceOf(ev)
+			b.evidence[a.event] = b.e.evidenceOf(ev)
 		}
 		entry, isNew := r.insert(ev, a.pattern, a.captures, b.evidence[a.event])
 		switch {

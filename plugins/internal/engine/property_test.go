@@ -240,17 +240,23 @@ type player struct {
 	out   *ledger
 	boot  int
 	chunk int
-	ticks int
-	acked []string
-	mark  event.Time
+	// inMemory players have no store: nothing of theirs fails, and they never restart.
+	inMemory bool
+	ticks    int
+	acked    []string
+	mark     event.Time
 }
 
 // replay feeds a history in a random way and gives the settled set.
 func replay(rt *rapid.T, t *testing.T, rules []*rule.Rule, events []seen, emit EmitOptions) map[string]string {
 	p := &player{rt: rt, t: t, store: newStore(), out: &ledger{latest: map[string]*incident.Incident{}}, mark: zero - 1000_000}
-	p.opt = Options{Rules: rules, Store: p.store, Emit: emit}
+	p.opt = Options{Rules: rules, Emit: emit}
+	p.inMemory = rapid.IntRange(0, 2).Draw(rt, "in memory") == 0
 	p.opt.UpdateEvery = []event.Time{0, 0, 3000}[rapid.IntRange(0, 2).Draw(rt, "update every")].Sub(0)
-	p.opt.MaxMemory = []int64{0, 0, 1}[rapid.IntRange(0, 2).Draw(rt, "memory")]
+	if !p.inMemory {
+		p.opt.Store = p.store
+		p.opt.MaxMemory = []int64{0, 0, 1}[rapid.IntRange(0, 2).Draw(rt, "memory")]
+	}
 	p.chunk = []int{chunkSize, 2}[rapid.IntRange(0, 1).Draw(rt, "small rows")]
 	p.start()
 	p.tick(false)
@@ -305,11 +311,34 @@ func (p *player) start() {
 	p.e = e
 	p.boot++
 	for _, of := range e.rules.Load().plans {
-		of.chunk = p.chunk
+		if !p.inMemory {
+			of.chunk = p.chunk
+		}
+	}
+}
+
+// rest makes everything rest that can, now and then.
+func (p *player) rest() {
+	if !p.inMemory || rapid.Bool().Draw(p.rt, "rest") {
+		return
+	}
+	for _, state := range p.e.states.all() {
+		p.e.layAll(state)
+	}
+	for i := range p.e.shards {
+		if n := len(p.e.shards[i].records); n > 0 {
+			p.rt.Fatalf("%d records do not rest", n)
+		}
+	}
+	if p.e.memory.records.Load() > 0 {
+		p.e.sweep(shardCount)
 	}
 }
 
 func (p *player) restart() {
+	if p.inMemory {
+		return
+	}
 	p.acked = nil
 	p.start()
 	p.tick(false)
@@ -317,6 +346,9 @@ func (p *player) restart() {
 
 // failure chooses what the store will do wrong next.
 func (p *player) failure() string {
+	if p.inMemory {
+		return ""
+	}
 	p.store.part = rapid.IntRange(0, 12).Draw(p.rt, "part")
 	return rapid.SampledFrom([]string{"save", "load", "part"}).Draw(p.rt, "what")
 }
@@ -342,6 +374,7 @@ func (p *player) observe(batch []*event.Event) {
 		}
 		p.out.take(o.Incidents)
 	}
+	p.rest()
 }
 
 // tick gives a tick until it is taken; sometimes its message is lost, and what it fired leaves with a later one.
@@ -374,7 +407,7 @@ func (p *player) tick(final bool) {
 			p.rt.Fatalf("the same tick gave something else (-first +second)\n%s", diff)
 		}
 	case 1: // the process ends before it is delivered
-		if !final {
+		if !final && !p.inMemory {
 			p.start()
 			p.acked = nil
 			return
@@ -382,6 +415,7 @@ func (p *player) tick(final bool) {
 	}
 	p.acked = append(p.acked, tick.Number)
 	p.out.take(list)
+	p.rest()
 }
 
 func texts(list []*incident.Incident) []string {

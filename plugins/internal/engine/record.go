@@ -34,6 +34,8 @@ type record struct {
 
 	chunks chunks
 	dirty  bool
+	// idle says that nothing has touched the record since a sweep saw it.
+	idle bool
 	// unsaved says that a save went wrong: the row on disk is older than what is here.
 	unsaved bool
 	// bytes is what it takes in memory, counted what memory knows of that.

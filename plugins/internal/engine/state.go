@@ -22,6 +22,11 @@ const shardCount = 64
 type shard struct {
 	mu      sync.Mutex
 	records map[recordID]*record // guarded by mu
+	// most is how many records there were since the table was made. Guarded by mu.
+	most int
+	// shelves hold the records at rest, by the number of their rule's state; only where there is no store. Guarded by mu.
+	shelves []*shelf
+	buffer  []byte // guarded by mu
 }
 
 // recordID names the state of one rule and key: by the number of the rule's state, and by scope and key.
@@ -118,7 +123,13 @@ func (l *locked) load(ctx context.Context, list []wanted) error {
 			missing = append(missing, i)
 		}
 	}
-	if len(missing) == 0 || l.e.store == nil {
+	if l.e.store == nil {
+		for _, at := range missing {
+			list[at].record = l.wake(&list[at])
+		}
+		return nil
+	}
+	if len(missing) == 0 {
 		return nil
 	}
 	keys := make([]string, len(missing))
@@ -209,7 +220,9 @@ func (l *locked) quarantine(key string, value []byte, cause error) {
 
 // put takes a record into memory.
 func (l *locked) put(r *record) {
-	l.e.shards[r.id.shard()].records[r.id] = r
+	s := &l.e.shards[r.id.shard()]
+	s.records[r.id] = r
+	s.most = max(s.most, len(s.records))
 	l.e.memory.change(r)
 }
 

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -13,6 +14,44 @@ type ruleState struct {
 	key    string
 	// bytes is what the records take in memory; lost is the latest event time that left it without a store to hold it.
 	bytes, lost atomic.Int64
+
+	mu sync.Mutex // guards all below
+	// tenancies and captures are named by their places in these lists.
+	tenancies []string
+	places    map[string]uint64
+	captures  [][][]string
+}
+
+// names gives the numbers of a tenancy and of the captures of a plan.
+func (s *ruleState) names(tenancy string, captures [][]string) (t, c uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	t, ok := s.places[tenancy]
+	if !ok {
+		if s.places == nil {
+			s.places = map[string]uint64{}
+		}
+		t = uint64(len(s.tenancies))
+		s.places[tenancy] = t
+		s.tenancies = append(s.tenancies, tenancy)
+	}
+	for i := len(s.captures) - 1; i >= 0; i-- {
+		if slices.EqualFunc(s.captures[i], captures, slices.Equal) {
+			return t, uint64(i)
+		}
+	}
+	s.captures = append(s.captures, captures)
+	return t, uint64(len(s.captures) - 1)
+}
+
+// named gives what has these numbers.
+func (s *ruleState) named(tenancy, captures uint64) (string, [][]string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if tenancy >= uint64(len(s.tenancies)) || captures >= uint64(len(s.captures)) {
+		return "", nil
+	}
+	return s.tenancies[tenancy], s.captures[captures]
 }
 
 // states numbers the states of rules, so that the ids of records are short. Numbers are never used again.
@@ -51,4 +90,11 @@ func (s *states) all() []*ruleState {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	return s.list[:len(s.list):len(s.list)]
+}
+
+// tenants gives the tenancies by their numbers.
+func (s *ruleState) tenants() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.tenancies[:len(s.tenancies):len(s.tenancies)]
 }

@@ -50,7 +50,14 @@ func Open(row []byte) ([]byte, error) {
 }
 
 // Encoder writes a body.
-type Encoder struct{ b []byte }
+type Encoder struct {
+	b []byte
+	// compact bodies pack texts and leave evidence to the archive: they are for memory and never saved.
+	compact bool
+}
+
+// Compact gives an encoder of bodies that stay in memory; it writes over buf. All evidence must be in one archive.
+func Compact(buf []byte) *Encoder { return &Encoder{b: buf[:0], compact: true} }
 
 // Body gives what was written.
 func (c *Encoder) Body() []byte { return c.b }
@@ -72,6 +79,10 @@ func (c *Encoder) Bool(v bool) {
 
 // String writes text.
 func (c *Encoder) String(s string) {
+	if c.compact {
+		c.text(s)
+		return
+	}
 	c.Uint(uint64(len(s)))
 	c.b = append(c.b, s...)
 }
@@ -161,8 +172,15 @@ func (c *Encoder) list(list []any, depth int) {
 
 // Decoder reads a body. After the first error every read gives zero, and Err says what it was.
 type Decoder struct {
-	b   []byte
-	err error
+	b       []byte
+	err     error
+	compact bool
+	archive *Archive
+}
+
+// NewCompactDecoder reads a body that an encoder of Compact wrote.
+func NewCompactDecoder(body []byte, archive *Archive) *Decoder {
+	return &Decoder{b: body, compact: true, archive: archive}
 }
 
 // NewDecoder reads body.
@@ -228,7 +246,12 @@ func (d *Decoder) Bool() bool {
 }
 
 // String reads text.
-func (d *Decoder) String() string { return string(d.take(d.Len())) }
+func (d *Decoder) String() string {
+	if d.compact {
+		return d.text()
+	}
+	return string(d.take(d.Len()))
+}
 
 // Bytes reads bytes; they are a copy.
 func (d *Decoder) Bytes() []byte {
@@ -324,13 +347,12 @@ const (
 	flagJudged
 	flagEvidence
 	flagCarried
+	// Compact entries say so where they have values, or other patterns than the first alone.
+	flagValues
+	flagPatterns
 )
 
-// Entry writes an entry. Covered and Chunk are not written.
-func (c *Encoder) Entry(e *Entry) {
-	c.Int(e.Time)
-	c.String(e.ID)
-	c.Uint(e.Patterns)
+func (e *Entry) flags() byte {
 	flags := byte(0)
 	if e.Fires {
 		flags |= flagFires
@@ -344,7 +366,15 @@ func (c *Encoder) Entry(e *Entry) {
 	if len(e.Carried) > 0 {
 		flags |= flagCarried
 	}
-	c.b = append(c.b, flags)
+	return flags
+}
+
+// Entry writes an entry. Covered and Chunk are not written.
+func (c *Encoder) Entry(e *Entry) {
+	c.Int(e.Time)
+	c.String(e.ID)
+	c.Uint(e.Patterns)
+	c.b = append(c.b, e.flags())
 	c.Uint(uint64(len(e.Values)))
 	for _, list := range e.Values {
 		c.Values(list)

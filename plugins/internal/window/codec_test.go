@@ -42,8 +42,8 @@ func TestEvidenceIsEncodedOnce(t *testing.T) {
 		if err := d.Err(); err != nil {
 			t.Fatal(err)
 		}
-		if got.Evidence.TypeUID != 600301 || got.Evidence.Product != "OCI Audit" || string(got.Evidence.Doc()) != `{"a":1}` {
-			t.Errorf("got %d %s %s", got.Evidence.TypeUID, got.Evidence.Product, got.Evidence.Doc())
+		if x, ok := got.Evidence.Show(); !ok || x.TypeUID != 600301 || x.Product != "OCI Audit" || string(x.Doc) != `{"a":1}` {
+			t.Errorf("got %d %s %s", x.TypeUID, x.Product, x.Doc)
 		}
 	}
 	if calls != 1 {

@@ -1,0 +1,52 @@
+package engine
+
+import (
+	"encoding/json"
+	"math"
+	"testing"
+
+	gocmp "github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+)
+
+// TestEvidenceIsJSON holds the encoder of evidence to that of the standard library.
+func TestEvidenceIsJSON(t *testing.T) {
+	value := rapid.Deferred(func() *rapid.Generator[any] { return anyValue(3) })
+	rapid.Check(t, func(rt *rapid.T) {
+		v := value.Draw(rt, "value")
+		var got, want any
+		if err := json.Unmarshal(appendJSON(nil, v), &got); err != nil {
+			rt.Fatalf("%s: %v", appendJSON(nil, v), err)
+		}
+		b, err := json.Marshal(v)
+		if err != nil {
+			rt.Fatal(err)
+		}
+		if err := json.Unmarshal(b, &want); err != nil {
+			rt.Fatal(err)
+		}
+		if diff := gocmp.Diff(want, got); diff != "" {
+			rt.Errorf("(-standard library +ours)\n%s", diff)
+		}
+	})
+}
+
+func TestWhatJSONCannotSayIsNull(t *testing.T) {
+	got := string(appendJSON(nil, map[string]any{"b": math.NaN(), "a": func() {}, "c": []any{math.Inf(1), int64(1)}}))
+	if want := `{"a":null,"b":null,"c":[null,1]}`; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+}
+
+// anyValue draws values of documents that lie in each other at most so deep.
+func anyValue(depth int) *rapid.Generator[any] {
+	kinds := []*rapid.Generator[any]{
+		rapid.Just[any](nil), rapid.Bool().AsAny(), rapid.Int64().AsAny(), rapid.Float64().AsAny(), rapid.String().AsAny(),
+		rapid.SampledFrom([]any{1e21, -0.0, 1.5, "<a&b>\u2028", "\x00\xff\"\\", "é"}),
+	}
+	if depth > 0 {
+		deeper := anyValue(depth - 1)
+		kinds = append(kinds, rapid.SliceOfN(deeper, 0, 4).AsAny(), rapid.MapOfN(rapid.String(), deeper, 0, 4).AsAny())
+	}
+	return rapid.OneOf(kinds...)
+}
