@@ -53,6 +53,12 @@ var layers = []layer{
 		why:     "inputs collect; they know no rules",
 	},
 	{
+		name: "input of streams", packages: []string{"plugins/oci_streaming"},
+		own:     []string{"plugins/internal/oci", "plugins/internal/collect", "plugins/internal/ocifields", "plugins/internal/watermark", "plugins/internal/progress", "plugins/internal/normalize", "plugins/internal/event"},
+		modules: []string{"*"},
+		why:     "it collects what others have put into a stream, and knows no rules; only a message itself tells when its event happened",
+	},
+	{
 		name: "normalizing method", packages: []string{"plugins/oci_normalize"},
 		own:     []string{"plugins/internal/normalize", "plugins/internal/event"},
 		modules: []string{"*"}, never: []string{oracle},

@@ -18,6 +18,7 @@ import (
 	ociaudit "benthos-oci/plugins/oci_audit"
 	ocicloudguard "benthos-oci/plugins/oci_cloudguard"
 	ocilogging "benthos-oci/plugins/oci_logging"
+	ocistreaming "benthos-oci/plugins/oci_streaming"
 )
 
 // checkedInput is an input that can be asked whether it can read what it is configured to.
@@ -30,6 +31,7 @@ var checkedInputs = map[string]checkedInput{
 	ociaudit.Name:      {ociaudit.Spec, ociaudit.Check},
 	ocicloudguard.Name: {ocicloudguard.Spec, ocicloudguard.Check},
 	ocilogging.Name:    {ocilogging.Spec, ocilogging.Check},
+	ocistreaming.Name:  {ocistreaming.Spec, ocistreaming.Check},
 }
 
 func checkCommand() *cli.Command {

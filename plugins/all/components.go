@@ -22,4 +22,5 @@ import (
 	_ "benthos-oci/plugins/oci_cloudguard"
 	_ "benthos-oci/plugins/oci_logging"
 	_ "benthos-oci/plugins/oci_normalize"
+	_ "benthos-oci/plugins/oci_streaming"
 )

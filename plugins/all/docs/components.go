@@ -25,6 +25,7 @@ func ours() []component {
 		input("oci_audit"),
 		input("oci_cloudguard"),
 		input("oci_logging"),
+		input("oci_streaming"),
 		input("correlate_source"),
 		{"correlate", func(e *service.Environment) (*service.ConfigView, bool) { return e.GetProcessorConfig("correlate") }},
 		{"bolt", func(e *service.Environment) (*service.ConfigView, bool) { return e.GetCacheConfig("bolt") }},
@@ -75,8 +76,8 @@ func (c component) document(root string) (Document, error) {
 func (c component) sources() []string {
 	if strings.HasPrefix(c.folder, "oci_") {
 		folders := []string{"plugins/" + c.folder, "plugins/internal/ocifields"}
-		// Problems are swept, all else is read window by window.
-		if c.folder != "oci_cloudguard" {
+		// Problems are swept, streams followed; all else is read window by window.
+		if c.folder != "oci_cloudguard" && c.folder != "oci_streaming" {
 			folders = append(folders, "plugins/internal/ocireader")
 		}
 		return folders

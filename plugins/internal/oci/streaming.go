@@ -80,8 +80,6 @@ const maxPartitions = 10_000
 
 // Beginning says where a new cursor begins. The zero value is the oldest message that the stream still has.
 type Beginning struct {
-	// Latest begins behind the newest message.
-	Latest bool
 	// At begins at the first message that was appended at that time or later; zero: not.
 	At time.Time
 	// After begins behind the message of an offset, in a cursor of one partition; nil: not.
@@ -92,8 +90,6 @@ func (b Beginning) body() map[string]any {
 	switch {
 	case b.After != nil:
 		return map[string]any{"type": "AFTER_OFFSET", "offset": *b.After}
-	case b.Latest:
-		return map[string]any{"type": "LATEST"}
 	case !b.At.IsZero():
 		return map[string]any{"type": "AT_TIME", "time": b.At.UTC().Format("2006-01-02T15:04:05.000Z")}
 	}
@@ -332,8 +328,9 @@ func (c *Client) stream(ctx context.Context, what call, id string) error {
 	failure.Subject = id
 	switch {
 	case failure.Kind == NoPermission:
-		failure.Sentence = fmt.Sprintf("%s in %s was refused (%s) because there is no stream %s in that region, or the key's user may not %s: add the policy statement `%s` with the user's group in it, or correct stream_id and region",
-			what.operation, failure.Region, said, id, permissions[what.operation].name, permissions[what.operation].statement)
+		_, who, mend := c.credentials.identity().may("")
+		failure.Sentence = fmt.Sprintf("%s in %s was refused (%s) because there is no stream %s in that region, or %s may not %s: add the policy statement `%s` %s, or correct stream_id and region",
+			what.operation, failure.Region, said, id, who, permissions[what.operation].name, failure.Statement, mend)
 	case failure.Status == http.StatusBadRequest && what.query.Has("cursor"):
 		failure.Kind = StaleCursor
 		failure.Sentence = fmt.Sprintf("%s in %s does not accept its cursor any more (%s, request %s): a new one is made, which begins behind what was delivered",
@@ -351,9 +348,8 @@ const StaleCursor Kind = "cursor"
 // StreamScope says what a check of Streaming tries.
 type StreamScope struct {
 	Region, Stream string
-	// Partitions are read one by one; empty: by a group.
+	// Partitions to try; empty: all.
 	Partitions []string
-	Group      string
 }
 
 // CheckStreaming calls each operation that reading a stream needs, but joins no group and commits nothing:

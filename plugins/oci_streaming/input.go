@@ -1,0 +1,156 @@
+package ocistreaming
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/redpanda-data/benthos/v4/public/service"
+
+	"benthos-oci/plugins/internal/oci"
+	"benthos-oci/plugins/internal/ocifields"
+	"benthos-oci/plugins/internal/progress"
+	"benthos-oci/plugins/internal/watermark"
+)
+
+func init() {
+	service.MustRegisterBatchInput(Name, Spec(), func(conf *service.ParsedConfig, res *service.Resources) (service.BatchInput, error) {
+		c, err := parse(conf)
+		if err != nil {
+			return nil, err
+		}
+		in, err := newInput(c, res)
+		if err != nil {
+			return nil, err
+		}
+		return ocifields.Retrying(in), nil
+	})
+}
+
+// reconnect is how long Benthos waits before it asks again whether an input that cannot read is well.
+const reconnect = 10 * time.Second
+
+// input is what Benthos sees; the reading is done by a reader, which lives from the first Connect that succeeds to Close.
+type input struct {
+	conf    config
+	res     *service.Resources
+	log     *service.Logger
+	name    string
+	tracker *watermark.Tracker
+	source  *watermark.Source
+	store   *ocifields.Store
+	metrics *metrics
+	health  *ocifields.Health
+	outlet  *ocifields.Outlet
+	// change lets tests replace the transport; nil elsewhere.
+	change func(*oci.Options)
+
+	mu     sync.Mutex
+	reader *reader // mu
+	closed bool    // mu
+}
+
+// metrics are those of all inputs, and what only a stream has.
+type metrics struct {
+	*ocifields.Metrics
+	recovered, lost ocifields.Counter
+}
+
+func newMetrics(res *service.Resources) *metrics {
+	of := res.Metrics()
+	m := &metrics{Metrics: ocifields.NewMetrics(res, Name)}
+	// Cursors that were refused, because they had expired or another instance had taken a partition, and made anew.
+	m.recovered = m.Counter(of.NewCounter(Name+"_recovered_cursors_total", "tenancy", "region"))
+	// Messages that the stream's retention had deleted before they were read.
+	m.lost = m.Counter(of.NewCounter(Name+"_lost_total", "tenancy", "region"))
+	return m
+}
+
+func newInput(c config, res *service.Resources) (*input, error) {
+	store, err := ocifields.NewStore(res, c.Cache)
+	if err != nil {
+		return nil, err
+	}
+	if !store.Durable() && !c.grouped() {
+		res.Logger().Warnf("%s has no checkpoint_cache: the positions of its partitions are in memory only, and a restart begins at `start` again", Name)
+	}
+	return &input{
+		conf: c, res: res, log: res.Logger(), name: progress.Name(res), store: store,
+		tracker: progress.Of(res), source: progress.Of(res).Register(progress.Name(res), false),
+		metrics: newMetrics(res), health: ocifields.NewHealth(res.Logger()), outlet: ocifields.NewOutlet(c.Limit),
+	}, nil
+}
+
+// Connect opens the reader, or tells whether the one that is open can read.
+func (i *input) Connect(ctx context.Context) error {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	switch {
+	case i.closed:
+		return service.ErrEndOfInput
+	case i.reader == nil:
+		r, err := openReader(ctx, i)
+		if err != nil {
+			return service.NewErrBackOff(i.conf.Blame(i.metrics.Metrics, err), reconnect)
+		}
+		i.reader = r
+		r.start()
+		return nil
+	}
+	if err := i.reader.ill(); err != nil && i.outlet.InFlight() == 0 {
+		return service.NewErrBackOff(i.conf.Blame(i.metrics.Metrics, err), reconnect)
+	}
+	return nil
+}
+
+// ReadBatch gives the next batch.
+func (i *input) ReadBatch(ctx context.Context) (service.MessageBatch, service.AckFunc, error) {
+	return i.outlet.Read(ctx)
+}
+
+// Close stops reading and commits what was acked.
+func (i *input) Close(ctx context.Context) error {
+	i.mu.Lock()
+	r := i.reader
+	i.closed = true
+	i.mu.Unlock()
+	if r == nil {
+		return nil
+	}
+	return r.close(ctx)
+}
+
+// ConnectionTest tells whether the input can read what it is configured to.
+func (i *input) ConnectionTest(ctx context.Context) service.ConnectionTestResults {
+	return ocifields.Tested(oci.CheckStreaming(ctx, i.client, i.conf.scope()))
+}
+
+// Check calls each operation that an input of this configuration needs once, and reports what is missing.
+// Its error is a mistake in the configuration itself.
+func Check(ctx context.Context, conf *service.ParsedConfig) (oci.Report, error) {
+	c, err := parse(conf)
+	if err != nil {
+		return oci.Report{}, err
+	}
+	res := conf.Resources()
+	in := &input{conf: c, res: res, log: res.Logger(), metrics: newMetrics(res)}
+	return oci.CheckStreaming(ctx, in.client, c.scope()), nil
+}
+
+func (c *config) scope() oci.StreamScope {
+	scope := oci.StreamScope{Region: c.region, Stream: c.stream}
+	if !c.grouped() && c.partitions[0] != all {
+		scope.Partitions = c.partitions
+	}
+	return scope
+}
+
+// client makes a client of the configuration. A stream is throttled by its partitions and not by the user, so its limiter is its own.
+func (i *input) client() (*oci.Client, error) {
+	return i.conf.Client(i.res, i.metrics.Metrics, func(o *oci.Options) {
+		o.Limiter = func(string) *oci.Limiter { return oci.NewLimiter(i.conf.Rate) }
+		if i.change != nil {
+			i.change(o)
+		}
+	})
+}
