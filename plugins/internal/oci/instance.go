@@ -279,7 +279,7 @@ func (i *instance) metadata(ctx context.Context, path string) ([]byte, error) {
 	default:
 		// Not a refusal of our signature: there is none.
 		e.Kind, e.Status = BadToken, 0
-		e.Sentence = fmt.Sprintf("the metadata service at %s gives no %s (%d), so this instance has no identity of its own: allow its metadata service (version 2), or choose another auth.type than %s",
+		e.Sentence = fmt.Sprintf("what answers at %s gives no %s (%d), so this is no compute instance with an identity of its own: run on one, allow its metadata service (version 2), or choose another auth.type than %s",
 			req.URL.Host, path, got.status, InstancePrincipal)
 	}
 	return nil, e

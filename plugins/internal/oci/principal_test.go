@@ -376,7 +376,7 @@ func TestNonsenseOfTheServicesIsSaidInASentence(t *testing.T) {
 		{"a page of HTML for the certificate", fault(ocisim.Fault{Effect: ocisim.EffectHTML, Operation: opMetadata, After: 1}), map[Method]string{InstancePrincipal: "no certificate in PEM form"}},
 		{"a certificate that is cut off", fault(ocisim.Fault{Effect: ocisim.EffectTruncated, Operation: opMetadata, After: 1, Times: 1}), map[Method]string{InstancePrincipal: "no certificate in PEM form"}},
 		{"a key that is cut off", fault(ocisim.Fault{Effect: ocisim.EffectTruncated, Operation: opMetadata, After: 2, Times: 1}), map[Method]string{InstancePrincipal: "no RSA key in PEM form"}},
-		{"no identity", fault(ocisim.Fault{Effect: ocisim.EffectStatus, Status: 404, Operation: opMetadata, After: 1}), map[Method]string{InstancePrincipal: "no identity of its own"}},
+		{"no identity", fault(ocisim.Fault{Effect: ocisim.EffectStatus, Status: 404, Operation: opMetadata, After: 1}), map[Method]string{InstancePrincipal: "no compute instance with an identity of its own"}},
 		{"metadata fails", fault(ocisim.Fault{Effect: ocisim.EffectStatus, Status: 500, Operation: opMetadata}), map[Method]string{InstancePrincipal: "fails (500"}},
 		{"metadata is throttled", fault(ocisim.Fault{Effect: ocisim.EffectStatus, Status: 429, Operation: opMetadata}), map[Method]string{InstancePrincipal: "fails (429"}},
 		{"connections break", fault(ocisim.Fault{Effect: ocisim.EffectReset}), map[Method]string{InstancePrincipal: "did not answer", WorkloadIdentity: "did not answer"}},
