@@ -32,10 +32,10 @@ type principal struct {
 	// turn is held by whoever asks.
 	turn chan struct{}
 
-	mu        sync.Mutex
-	held      grant     // mu
-	asked     time.Time // mu; when it was last asked for
-	notBefore time.Time // mu; a token that is still good is not renewed before
+	mu     sync.Mutex
+	held   grant     // mu
+	asked  time.Time // mu; when it was last asked for
+	failed time.Time // mu; when renewing a token that was still good failed last
 }
 
 // grant is a token that was given, with its life as our clock has it.
@@ -88,14 +88,20 @@ func (p *principal) early(ctx context.Context, g grant, now time.Time) signerKey
 	}
 	defer p.give()
 	p.mu.Lock()
-	wait, same := now.Before(p.notBefore), p.held.key.id == g.key.id
+	wait, same := lately(p.failed, now), p.held.key.id == g.key.id
 	p.mu.Unlock()
 	if same && !wait && p.login(ctx) != nil {
 		p.mu.Lock()
-		p.notBefore = p.now().Add(renewPause)
+		p.failed = p.now()
 		p.mu.Unlock()
 	}
 	return p.have().key
+}
+
+// lately tells whether something was less than a pause ago. What a clock that was set back calls the future was not.
+func lately(then, now time.Time) bool {
+	since := now.Sub(then)
+	return since >= 0 && since < renewPause
 }
 
 func (p *principal) renew(ctx context.Context, refused signerKey) (bool, error) {
@@ -104,7 +110,7 @@ func (p *principal) renew(ctx context.Context, refused signerKey) (bool, error) 
 	}
 	defer p.give()
 	p.mu.Lock()
-	other, fresh := p.held.key.id != refused.id, p.now().Sub(p.asked) < renewPause
+	other, fresh := p.held.key.id != refused.id, lately(p.asked, p.now())
 	p.mu.Unlock()
 	if other {
 		return true, nil
@@ -149,7 +155,7 @@ func (p *principal) login(ctx context.Context) error {
 	if p.held.who.Tenancy != "" && p.held.who.Tenancy != g.who.Tenancy {
 		return &Error{Kind: BadConfig, Sentence: fmt.Sprintf("%s is now of another tenancy than before: restart to follow it", g.who.Name)}
 	}
-	p.held, p.notBefore = g, time.Time{}
+	p.held, p.failed = g, time.Time{}
 	return nil
 }
 

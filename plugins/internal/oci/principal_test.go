@@ -295,6 +295,35 @@ func TestClockThatIsOffNeitherKeepsATokenTooLongNorAsksAllTheTime(t *testing.T) 
 	}
 }
 
+// TestClockThatWasWrongForAWhileIsForgotten lets this machine's clock be wrong while a token is renewed, and sets it right again.
+func TestClockThatWasWrongForAWhileIsForgotten(t *testing.T) {
+	for _, wrong := range []time.Duration{-4 * time.Hour, 4 * time.Hour} {
+		eachMethod(t, principalMethods, func(t *testing.T, r *loginRig, m Method) {
+			r.sim.Tokens().SetLife(20 * time.Minute)
+			o := r.options(t, m)
+			off := time.Duration(0)
+			o.Now = func() time.Time { return time.Now().Add(off) }
+			c := client(t, o)
+			off = wrong
+			if _, err := c.Regions(t.Context()); KindOf(err) != ClockSkew {
+				t.Errorf("clock off by %s: got %v, want the sentence about the clock", wrong, err)
+			}
+			off = 0
+			time.Sleep(time.Minute)
+			r.sim.Tokens().Revoke()
+			before := r.sim.Count("ListRegionSubscriptions", http.StatusUnauthorized)
+			for range 3 {
+				if _, err := c.Regions(t.Context()); err != nil {
+					t.Fatalf("after the clock was off by %s: %v", wrong, err)
+				}
+			}
+			if got := r.sim.Count("ListRegionSubscriptions", http.StatusUnauthorized) - before; got > 1 {
+				t.Errorf("after the clock was off by %s: got %d refusals, want at most one", wrong, got)
+			}
+		})
+	}
+}
+
 func TestLoginEndsWithItsDeadlineWhereNothingAnswers(t *testing.T) {
 	for operation, methods := range map[string][]Method{opMetadata: {InstancePrincipal}, opFederate: {InstancePrincipal}, opWorkload: {WorkloadIdentity}} {
 		eachMethod(t, methods, func(t *testing.T, r *loginRig, m Method) {
