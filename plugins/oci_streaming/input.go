@@ -122,7 +122,7 @@ func (i *input) Close(ctx context.Context) error {
 
 // ConnectionTest tells whether the input can read what it is configured to.
 func (i *input) ConnectionTest(ctx context.Context) service.ConnectionTestResults {
-	return ocifields.Tested(oci.CheckStreaming(ctx, i.client, i.conf.scope()))
+	return ocifields.Tested(oci.CheckStreaming(ctx, func() (*oci.Client, error) { return i.client(ctx) }, i.conf.scope()))
 }
 
 // Check calls each operation that an input of this configuration needs once, and reports what is missing.
@@ -134,7 +134,7 @@ func Check(ctx context.Context, conf *service.ParsedConfig) (oci.Report, error) 
 	}
 	res := conf.Resources()
 	in := &input{conf: c, res: res, log: res.Logger(), metrics: newMetrics(res)}
-	return oci.CheckStreaming(ctx, in.client, c.scope()), nil
+	return oci.CheckStreaming(ctx, func() (*oci.Client, error) { return in.client(ctx) }, c.scope()), nil
 }
 
 func (c *config) scope() oci.StreamScope {
@@ -146,8 +146,8 @@ func (c *config) scope() oci.StreamScope {
 }
 
 // client makes a client of the configuration. A stream is throttled by its partitions and not by the user, so its limiter is its own.
-func (i *input) client() (*oci.Client, error) {
-	return i.conf.Client(i.res, i.metrics.Metrics, func(o *oci.Options) {
+func (i *input) client(ctx context.Context) (*oci.Client, error) {
+	return i.conf.Open(ctx, i.res, i.metrics.Metrics, func(o *oci.Options) {
 		o.Limiter = func(string) *oci.Limiter { return oci.NewLimiter(i.conf.Rate) }
 		if i.change != nil {
 			i.change(o)

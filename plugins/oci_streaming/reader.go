@@ -50,7 +50,7 @@ type reader struct {
 
 // openReader finds the stream and, where there is no group, the positions. Nothing is lost when it fails: it is called again.
 func openReader(ctx context.Context, in *input) (*reader, error) {
-	client, err := in.client()
+	client, err := in.client(ctx)
 	if err != nil {
 		return nil, err
 	}

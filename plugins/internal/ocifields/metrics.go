@@ -66,11 +66,6 @@ func (m *Metrics) Behind(region string, lag time.Duration) { m.Lag.SetFloat64(la
 
 type limiterKey struct{ tenancy string }
 
-// Client is Open for whoever has no context: a login ends by itself after ten seconds.
-func (c Config) Client(res *service.Resources, m *Metrics, change func(*oci.Options)) (*oci.Client, error) {
-	return c.Open(context.Background(), res, m, change)
-}
-
 // Open makes the client of an input, and logs in where that takes requests.
 // Inputs of one process that read the same tenancy share a limiter, and nothing else.
 func (c Config) Open(ctx context.Context, res *service.Resources, m *Metrics, change func(*oci.Options)) (*oci.Client, error) {
