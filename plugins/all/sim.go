@@ -21,7 +21,7 @@ import (
 func simCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "sim",
-		Usage: "Serve a simulator of Oracle's Audit, Logging Search, Identity and Cloud Guard APIs",
+		Usage: "Serve a simulator of Oracle's Audit, Logging Search, Streaming, Identity and Cloud Guard APIs",
 		Description: `It verifies the signature of every call, pages, throttles and fails as Oracle's APIs do, and answers with
 the events of an invented tenancy, among them those of attacks. The same seed gives the same events.
 
@@ -155,7 +155,7 @@ func serveSim(ctx context.Context, c *cli.Context) error {
 	endpoint := "http://" + listener.Addr().String()
 	fmt.Fprintf(c.App.Writer, "# The simulator serves on %s. Stop it with Ctrl-C.\n", endpoint)
 	for i := range sim.Tenancies() {
-		fmt.Fprintf(c.App.Writer, "# Tenancy %d: these fields go under oci_audit, oci_cloudguard or oci_logging.\n%s", i+1, sim.ConfigBlock(endpoint, i))
+		fmt.Fprintf(c.App.Writer, "# Tenancy %d: these fields go under oci_audit, oci_cloudguard, oci_logging or oci_streaming.\n%s", i+1, sim.ConfigBlock(endpoint, i))
 	}
 	if path := c.String("write"); path != "" {
 		if err := os.WriteFile(path, []byte(simPipeline(sim, endpoint, c.StringSlice("input"))), 0o600); err != nil {
@@ -184,22 +184,30 @@ func serve(ctx context.Context, listener net.Listener, sim *ocisim.Sim) error {
 }
 
 // simInputs are the inputs that a written config may have.
-var simInputs = []string{"audit", "cloudguard", "logging"}
+var simInputs = []string{"audit", "cloudguard", "logging", "streaming"}
 
 // simPipeline gives a config that collects from every tenancy of the simulator and prints the incidents.
 func simPipeline(sim *ocisim.Sim, endpoint string, inputs []string) string {
 	var b strings.Builder
 	b.WriteString("# Written by benthos-oci sim: its keys are made up, and open nothing but the simulator.\ninput:\n  broker:\n    inputs:\n")
 	for i, tenancy := range sim.Tenancies() {
+		input := func(label, name, fields string) {
+			fmt.Fprintf(&b, "      - label: sim%d_%s\n        oci_%s:\n", i+1, label, name)
+			b.WriteString(indented(sim.ConfigBlock(endpoint, i)+fields, "          "))
+		}
+		const position = "start: -48h\ncheckpoint_cache: state\n"
 		for _, name := range simInputs {
-			if !slices.Contains(inputs, name) {
-				continue
-			}
-			fmt.Fprintf(&b, "      - label: sim%d_%s\n        oci_%s:\n", i+1, name, name)
-			b.WriteString(indented(sim.ConfigBlock(endpoint, i), "          "))
-			b.WriteString("          start: -48h\n          checkpoint_cache: state\n")
-			if name == "logging" {
-				fmt.Fprintf(&b, "          queries:\n            - name: audit\n              search: search \"%s/_Audit_Include_Subcompartment\"\n", tenancy.OCID)
+			switch {
+			case !slices.Contains(inputs, name):
+			case name == "logging":
+				input(name, name, position+fmt.Sprintf("queries:\n  - name: audit\n    search: search \"%s/_Audit_Include_Subcompartment\"\n", tenancy.OCID))
+			case name == "streaming":
+				for n, region := range tenancy.Regions {
+					stream := sim.Stream(i, region, ocisim.AuditStream)
+					input(fmt.Sprintf("streaming%d", n+1), name, fmt.Sprintf("region: %s\nstream_id: %s\ngroup: sim\n", region, stream.OCID))
+				}
+			default:
+				input(name, name, position)
 			}
 		}
 	}

@@ -16,7 +16,7 @@ import (
 )
 
 // pollers are the inputs that ask Oracle's APIs again and again.
-var pollers = []string{"oci_audit", "oci_cloudguard", "oci_logging"}
+var pollers = []string{"oci_audit", "oci_cloudguard", "oci_logging", "oci_streaming"}
 
 // twoTenancies simulates the last hours of two tenancies, and gives live inputs for both.
 func twoTenancies(t *testing.T) (*world, []map[string]any) {
@@ -30,17 +30,28 @@ func twoTenancies(t *testing.T) (*world, []map[string]any) {
 	var inputs []map[string]any
 	for n := range 2 {
 		for _, component := range pollers {
-			in := w.input(component, n)
-			fields, _ := in[component].(map[string]any)
-			delete(fields, "end")
-			fields["start"], fields["poll_interval"] = "-4h", "1s"
-			if component == "oci_logging" {
-				fields["queries"] = []any{map[string]any{"name": "audit", "search": fmt.Sprintf(`search "%s/_Audit_Include_Subcompartment"`, w.sim.Tenancies()[n].OCID)}}
-			}
-			inputs = append(inputs, in)
+			inputs = append(inputs, w.poller(component, n))
 		}
 	}
 	return w, inputs
+}
+
+// poller gives an input that goes on reading what happened in the last hours.
+func (w *world) poller(component string, tenancy int) map[string]any {
+	in := w.input(component, tenancy)
+	fields, _ := in[component].(map[string]any)
+	delete(fields, "end")
+	fields["start"], fields["poll_interval"] = "-4h", "1s"
+	where := w.sim.Tenancies()[tenancy]
+	switch component {
+	case "oci_logging":
+		fields["queries"] = []any{map[string]any{"name": "audit", "search": fmt.Sprintf(`search "%s/_Audit_Include_Subcompartment"`, where.OCID)}}
+	case "oci_streaming":
+		delete(fields, "start")
+		delete(fields, "checkpoint_cache")
+		fields["stream_id"], fields["group"] = w.sim.Stream(tenancy, where.Home, ocisim.AuditStream).OCID, "siem"
+	}
+	return in
 }
 
 // labels are those of the inputs of a tenancy.
@@ -84,6 +95,7 @@ func TestTroubleOfOneTenancyIsNotTheOthers(t *testing.T) {
 				if e.Tenancy == well {
 					want["oci_audit"]++
 					want["oci_logging"]++
+					want["oci_streaming"]++
 				}
 			}
 			for _, p := range w.sim.Truth().Problems {
@@ -182,7 +194,7 @@ func TestInputsShareTheNamesOfTheirMetrics(t *testing.T) {
 	}.yaml(t))
 	common := map[string][]string{
 		"events_total": {"region", "tenancy"}, "requests_total": {"operation", "status", "tenancy"},
-		"lag_seconds": {"region", "tenancy"}, "failing_partitions": {"tenancy"}, "repeated_total": {"region", "tenancy"},
+		"lag_seconds": {"region", "tenancy"}, "failing_partitions": {"tenancy"},
 	}
 	lacking := func() []string {
 		var all []string
