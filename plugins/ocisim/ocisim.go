@@ -1,4 +1,4 @@
-// Package ocisim answers as Oracle's APIs do: Audit, Logging Search, Identity and Cloud Guard of invented tenancies,
+// Package ocisim answers as Oracle's APIs do: Audit, Logging Search, Streaming, Identity and Cloud Guard of invented tenancies,
 // with every call's signature checked, and faults on demand.
 //
 // It stands before the data's way, in the place of Oracle: tests and `benthos-oci demo` collect from it,

@@ -1,0 +1,173 @@
+package e2e
+
+import (
+	"encoding/json"
+	"errors"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"benthos-oci/plugins/ocisim"
+)
+
+// streamWorld simulates the day before yesterday, all of which is in the streams and can still be read from them.
+func streamWorld(t *testing.T) *world {
+	t.Helper()
+	return newWorld(t, func(c *ocisim.Config) {
+		c.End = time.Now().UTC().Truncate(24 * time.Hour).Add(-24 * time.Hour)
+		c.Start = c.End.Add(-24 * time.Hour)
+		c.Events, c.Compartments, c.PageSize = 2500, 5, 500
+	})
+}
+
+// streamInput gives an oci_streaming input that follows the audit events of a region.
+func (w *world) streamInput(region string) map[string]any {
+	return map[string]any{
+		"label": "stream_" + strings.ReplaceAll(region, "-", "_"),
+		"oci_streaming": map[string]any{
+			"auth": w.auth(0), "endpoint": w.endpoint(), "stream_id": w.sim.Stream(0, region, ocisim.AuditStream).OCID,
+			"consumers": 2, "max_requests_per_second": 10_000,
+		},
+	}
+}
+
+// streamedIDs counts how often each event of Connector Hub's envelope was delivered.
+func streamedIDs(t *testing.T, got []delivery) map[string]int {
+	t.Helper()
+	ids := map[string]int{}
+	for _, d := range got {
+		if d.meta["correlate_type"] != "event" {
+			continue
+		}
+		var e struct{ ID string }
+		if err := json.Unmarshal(d.body, &e); err != nil || d.err != nil {
+			t.Fatalf("an event cannot be read (%v, %v): %.300s", err, d.err, d.body)
+		}
+		ids[e.ID]++
+	}
+	return ids
+}
+
+// closed is the number of incidents that have been closed.
+func closed(got []delivery) int {
+	n := 0
+	for _, d := range got {
+		if d.meta["incident_action"] == "close" {
+			n++
+		}
+	}
+	return n
+}
+
+// TestStreamingRaisesWhatListingRaises reads the same day once from the Audit API and once from the streams that Connector Hub fills,
+// partition beside partition, while the output is down for a while: the incidents are the same.
+func TestStreamingRaisesWhatListingRaises(t *testing.T) {
+	w := streamWorld(t)
+	settledOf := func(got []delivery) []string {
+		var all []string
+		for _, s := range settledSet(t, got) {
+			all = append(all, s.String())
+		}
+		slices.Sort(all)
+		return all
+	}
+	listing := w.input("oci_audit", 0)
+	fields, _ := listing["oci_audit"].(map[string]any)
+	fields["start"], fields["end"] = "-96h", "-1h"
+	listedOut := newSink(t, "listed_for_streaming")
+	p := pipeline{
+		inputs: []map[string]any{listing}, correlate: detect(), state: filepath.Join(t.TempDir(), "state.db"),
+		output: map[string]any{"e2e_sink": map[string]any{"name": "listed_for_streaming"}},
+	}
+	run(t, p.yaml(t), 5*time.Minute)
+	listed := settledOf(listedOut.deliveries())
+	if len(listed) == 0 {
+		t.Fatal("no incident: the test shows nothing")
+	}
+
+	out := newSink(t, "streamed")
+	p = pipeline{
+		inputs: []map[string]any{w.streamInput("eu-frankfurt-1"), w.streamInput("us-ashburn-1")}, correlate: detect(),
+		output: map[string]any{"e2e_sink": map[string]any{"name": "streamed"}}, state: filepath.Join(t.TempDir(), "state.db"),
+		clock: map[string]any{"tick_interval": "200ms"},
+	}
+	var refused atomic.Int64
+	out.mu.Lock()
+	out.refuse = func() error {
+		if refused.Add(1) <= 20 {
+			return errors.New("the output is down")
+		}
+		return nil
+	}
+	out.mu.Unlock()
+	s := start(t, p.yaml(t))
+	eventually(t, 2*time.Minute, "all incidents closed", func() bool { return closed(out.deliveries()) >= len(listed) })
+	s.stop(t)
+	got := out.deliveries()
+	ids := streamedIDs(t, got)
+	checkNoneMissing(t, w.auditIDs(), ids)
+	if diff := cmp.Diff(listed, settledOf(got)); diff != "" {
+		t.Errorf("incidents differ (-listed +streamed):\n%s", diff)
+	}
+}
+
+// TestTwoProcessesShareAStream runs config/streaming_native.yaml twice in one group, and stops one of them in the middle.
+func TestTwoProcessesShareAStream(t *testing.T) {
+	w := streamWorld(t)
+	const region, page = "eu-frankfurt-1", 40
+	config := func(name string) string {
+		data := t.TempDir()
+		doc := read(t, "streaming_native.yaml", map[string]string{
+			"OCI_STREAM_OCID": w.sim.Stream(0, region, ocisim.AuditStream).OCID, "OCI_STREAM_INSTANCE": name,
+			"DATA_DIR": data, "STATE_FILE": filepath.Join(data, "state.db"),
+		})
+		inputs, _ := at(doc, "input", "broker", "inputs").([]any)
+		fields, _ := at(inputs[0], "oci_streaming").(map[string]any)
+		fields["auth"], fields["endpoint"] = w.auth(0), w.endpoint()
+		fields["max_page_messages"], fields["session_timeout"], fields["consumers"] = page, "5s", 1
+		detect, _ := at(doc, "pipeline", "processors").([]any)
+		settings, _ := at(detect[0], "correlate").(map[string]any)
+		settings["forward"] = []any{"incidents", "events"}
+		doc["output"] = map[string]any{"e2e_sink": map[string]any{"name": "shared"}}
+		return marshal(t, doc)
+	}
+	var want []string
+	for _, e := range w.sim.Truth().Events {
+		if e.Region == region {
+			want = append(want, e.ID)
+		}
+	}
+	out := newSink(t, "shared")
+	one, two := start(t, config("one")), start(t, config("two"))
+	eventually(t, time.Minute, "a quarter delivered", func() bool { return len(streamedIDs(t, out.deliveries())) > len(want)/4 })
+	readers, _ := w.sim.Reservations(w.sim.Stream(0, region, ocisim.AuditStream).OCID, "benthos-oci")
+	if !slices.Contains(readers, "one") || !slices.Contains(readers, "two") {
+		t.Errorf("the partitions are read by %v, want both processes", readers)
+	}
+	two.stop(t)
+	eventually(t, time.Minute, "all delivered", func() bool { return len(streamedIDs(t, out.deliveries())) == len(want) })
+	one.stop(t)
+	ids := streamedIDs(t, out.deliveries())
+	checkNoneMissing(t, want, ids)
+	twice := 0
+	for _, n := range ids {
+		twice += n - 1
+	}
+	// When the second comes, and when it has gone, what the other has on its way may come again.
+	if twice > 3*page {
+		t.Errorf("%d events left twice, want at most a page at each of three hand-overs", twice)
+	}
+	_, committed := w.sim.Reservations(w.sim.Stream(0, region, ocisim.AuditStream).OCID, "benthos-oci")
+	all := 0
+	for _, offset := range committed {
+		all += int(offset) + 1
+	}
+	if all != len(want) {
+		t.Errorf("committed up to %v, want all %d events", committed, len(want))
+	}
+}
