@@ -39,7 +39,7 @@ func (c *candidates) reset() {
 
 // is says whether a rule could match the record b. What is of no known kind must be looked at.
 func (c *candidates) is(b []byte) bool {
-	kind, eventType := normalize.Scan(b)
+	kind, eventType := normalize.Peek(b)
 	if kind == normalize.Unknown || int(kind) >= kinds {
 		return true
 	}

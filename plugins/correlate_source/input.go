@@ -246,36 +246,58 @@ func (i *input) adopt(batch service.MessageBatch, noted []func(), ack service.Ac
 	return d
 }
 
+// part is what a batch brings of one partition.
+type part struct {
+	name   string
+	newest event.Time
+}
+
 // note tells the tracker what a batch brings, and gives what is to be called when the batch was taken.
 func (c *reader) note(batch service.MessageBatch) []func() {
-	newest := map[string]event.Time{}
-	var order []string
-	for _, m := range batch {
-		name := partitionOf(m)
-		at, ok := c.timeOf(m)
-		if !ok || !c.believes(at) {
-			at = event.MinTime
-		}
-		if have, ok := newest[name]; !ok {
-			newest[name] = at
-			order = append(order, name)
-		} else {
-			newest[name] = max(have, at)
+	parts := c.split(batch, func(event.Time) bool { return true })
+	for _, p := range parts {
+		if !c.believes(p.newest) {
+			// Rare, so that the clock is asked about each message only now.
+			parts = c.split(batch, c.believes)
+			break
 		}
 	}
-	var noted []func()
-	for _, name := range order {
-		p := c.parts[name]
+	noted := make([]func(), 0, len(parts))
+	for _, read := range parts {
+		p := c.parts[read.name]
 		if p == nil {
-			p = c.source.Partition("", name)
-			c.parts[name] = p
+			p = c.source.Partition("", read.name)
+			c.parts[read.name] = p
 		}
-		noted = append(noted, p.Read(newest[name]))
+		noted = append(noted, p.Read(read.newest))
 	}
 	if c.parts[""] == nil {
 		c.whole.Retire()
 	}
 	return noted
+}
+
+// split gives the partitions of a batch in the order of their first messages, each with the largest of the times that are believed.
+func (c *reader) split(batch service.MessageBatch, believes func(event.Time) bool) []part {
+	var parts []part
+	last := -1
+	for _, m := range batch {
+		name := partitionOf(m)
+		at, ok := c.timeOf(m)
+		if !ok || !believes(at) {
+			at = event.MinTime
+		}
+		if last < 0 || parts[last].name != name {
+			last = slices.IndexFunc(parts, func(p part) bool { return p.name == name })
+		}
+		if last < 0 {
+			last = len(parts)
+			parts = append(parts, part{name: name, newest: at})
+			continue
+		}
+		parts[last].newest = max(parts[last].newest, at)
+	}
+	return parts
 }
 
 // partitionOf names the partition of its input that a message came from: that of its topic, or "" for the whole input.

@@ -107,12 +107,26 @@ func (f *feed) give(batch service.MessageBatch) (service.MessageBatch, service.A
 	}, nil
 }
 
+// messages makes a batch. Its bytes are in the caches of the processor then, as they are when an input has just received them:
+// the first to touch them is the input in every row, and not whatever comes behind it.
 func messages(lines [][]byte) service.MessageBatch {
 	batch := make(service.MessageBatch, len(lines))
 	for i, line := range lines {
+		touched.Add(touch(line))
 		batch[i] = service.NewMessage(line)
 	}
 	return batch
+}
+
+// touched keeps touch from being optimized away.
+var touched atomic.Int64
+
+func touch(b []byte) (sum int64) {
+	const cacheLine = 64
+	for i := 0; i < len(b); i += cacheLine {
+		sum += int64(b[i])
+	}
+	return sum
 }
 
 // Close does nothing.

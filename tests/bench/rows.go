@@ -41,7 +41,10 @@ const (
 	ofSmall
 )
 
-const plainInput = "bench_events: {}"
+const (
+	plainInput   = "bench_events: {}"
+	clockedInput = "correlate_source: {inputs: [{" + plainInput + "}]}"
+)
 
 // countingRule is written for correlate here and in stock Benthos in stock.yaml.
 const countingRule = `
@@ -83,10 +86,11 @@ func rows() []row {
 		{name: "raw-pad-1000", title: "`correlate`, raw events, 1,000 rules, none matching", steps: correlateStep("", padding(1000))},
 		{name: "raw-pack", title: "`correlate`, raw events, the shipped rules", steps: correlateStep("packs: [oci]", "")},
 		{name: "raw-pack-forward", title: "the same, and all events leave, too", steps: correlateStep("packs: [oci]\nforward: [incidents, events]", "")},
-		{name: "clock", title: "the same as the last but one, its input in `correlate_source`", input: "correlate_source: {inputs: [{" + plainInput + "}]}", steps: correlateStep("packs: [oci]", "")},
+		{name: "raw-pack-clock", title: "the same as the last but one, its input in `correlate_source`", input: clockedInput, steps: correlateStep("packs: [oci]", "")},
 		{name: "normalize", title: "`oci_normalize` of every event", part: 5, steps: normalizeStep},
 		{name: "normalize-bytes", title: "`oci_normalize` of every event, and encoded again", part: 5, steps: "- mapping: 'root = content().oci_normalize().format_json(no_indent: true)'\n"},
 		{name: "normalize-pack", title: "`oci_normalize`, then `correlate` with the shipped rules", part: 5, steps: normalizeStep + correlateStep("packs: [oci]", "")},
+		{name: "normalize-pack-clock", title: "the same, its input in `correlate_source`", part: 5, input: clockedInput, steps: normalizeStep + correlateStep("packs: [oci]", "")},
 		{name: "normalize-count", title: "`oci_normalize`, then `correlate` with one counting rule", part: 5, steps: normalizeStep + correlateStep("", countingRule)},
 		{name: "stock", title: "the same normalization and counting in stock Benthos", part: 20, steps: stockSteps(), resources: "cache_resources: [{label: counts, memory: {}}]"},
 		{name: "built-1", title: "`oci_normalize`, then `correlate`, messages prebuilt, 1 thread", part: 5, kind: ofCorpusBuilt, steps: normalizeStep + correlateStep("packs: [oci]", "")},

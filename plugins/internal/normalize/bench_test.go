@@ -28,6 +28,23 @@ func BenchmarkScan(b *testing.B) {
 	})
 }
 
+// BenchmarkTimeOf is what correlate_source pays for each event of a wrapped input; BenchmarkPeek what correlate pays.
+func BenchmarkTimeOf(b *testing.B) {
+	record := sample.JSON("UploadApiKey", sample.Options{})
+	b.ReportAllocs()
+	for b.Loop() {
+		normalize.TimeOf(record)
+	}
+}
+
+func BenchmarkPeek(b *testing.B) {
+	record := sample.JSON("UploadApiKey", sample.Options{})
+	b.ReportAllocs()
+	for b.Loop() {
+		normalize.Peek(record)
+	}
+}
+
 func BenchmarkEvent(b *testing.B) {
 	for _, op := range []string{"UploadApiKey", "InteractiveLogin", "TerminateInstance"} {
 		b.Run(op, func(b *testing.B) {

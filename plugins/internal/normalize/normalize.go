@@ -145,7 +145,7 @@ func normalize(b []byte, parts extent) (map[string]any, error) {
 
 // parse reads b once for all: the kind and type by which Static judges are those by which the document is built.
 func parse(parser *fastjson.Parser, b []byte) (*fastjson.Value, Kind, string, error) {
-	b = bytes.TrimPrefix(b, bom)
+	b = withoutBOM(b)
 	if len(bytes.TrimSpace(b)) == 0 {
 		return nil, Unknown, "", &Error{Where: "the message", What: "it is empty", Do: "drop empty messages before this step"}
 	}

@@ -51,55 +51,136 @@ const (
 // It stops as soon as it knows, allocates nothing (but for a type that is written with escapes), and never panics.
 // The type is a part of b. What is not JSON is Unknown or anything: Normalize says so.
 func Scan(b []byte) (kind Kind, eventType []byte) {
-	b = bytes.TrimPrefix(b, bom)
-	m := members{b: b}
+	m := members{b: withoutBOM(b)}
+	kind, eventType, id := m.scan()
+	if kind != AuditAPI {
+		return kind, eventType
+	}
+	// The Audit API and the Events service differ in how they spell the id: the first spelling counts.
+	for id == nameOther && m.next() {
+		if n := m.name(); n == nameEventID || n == nameEventIDCapital {
+			id = n
+		}
+	}
+	if id == nameEventIDCapital {
+		kind = EventsService
+	}
+	return kind, eventType
+}
+
+// Peek is Scan, but takes what the Events service delivers for AuditAPI: of both the same is known by their types.
+// It mostly looks at the first member only.
+func Peek(b []byte) (kind Kind, eventType []byte) {
+	if eventType, ok := usualType(b); ok {
+		return AuditAPI, eventType
+	}
+	m := members{b: withoutBOM(b)}
+	kind, eventType, _ = m.scan()
+	return kind, eventType
+}
+
+// withoutBOM cuts the mark that some programs put before text.
+func withoutBOM(b []byte) []byte {
+	if len(b) > 0 && b[0] == bom[0] {
+		return bytes.TrimPrefix(b, bom)
+	}
+	return b
+}
+
+// auditBegin is how the Audit API begins each event.
+const auditBegin = `{"eventType":"`
+
+// usualType gives the type of a record that begins as the Audit API writes it, without escapes; false for any other.
+func usualType(b []byte) ([]byte, bool) {
+	if len(b) < len(auditBegin) || string(b[:len(auditBegin)]) != auditBegin {
+		return nil, false
+	}
+	rest := b[len(auditBegin):]
+	n := bytes.IndexByte(rest, '"')
+	if n < 0 || bytes.IndexByte(rest[:n], '\\') >= 0 {
+		return nil, false
+	}
+	return rest[:n], true
+}
+
+// usualAuditTime gives the time of a record as the Audit API writes it; false for any other.
+// What stands before the time must be plain members only, without an object, a list or an escape: then the first of that name
+// is the one at the top level.
+func usualAuditTime(b []byte) (event.Time, bool) {
+	const near = 1024
+	if _, ok := usualType(b); !ok {
+		return 0, false
+	}
+	head := b[:min(len(b), near)]
+	n := bytes.Index(head, endOfTime) // its first letter is rare, so it is found fast
+	if n < 0 || !bytes.HasSuffix(head[:n], beginOfTime) ||
+		bytes.IndexByte(head[1:n], '{') >= 0 || bytes.IndexByte(head[:n], '[') >= 0 || bytes.IndexByte(head[:n], '\\') >= 0 {
+		return 0, false
+	}
+	rest, ok := bytes.CutPrefix(head[n+len(endOfTime):], beginOfValue)
+	end := bytes.IndexByte(rest, '"')
+	if !ok || end < 0 {
+		return 0, false
+	}
+	return usualTime(rest[:end])
+}
+
+var beginOfTime, endOfTime, beginOfValue = []byte(`"event`), []byte(`Time"`), []byte(`:"`)
+
+// scan stops at the member that tells the kind. id is the spelling of the id, where that was passed.
+func (m *members) scan() (kind Kind, eventType []byte, id name) {
 	if !m.open() {
-		return Unknown, nil
+		return Unknown, nil, nameOther
 	}
 	for m.next() {
-		switch m.name() {
-		case nameEventType:
-			if m.value[0] != '"' {
-				continue
-			}
-			if bytes.Contains(b, endOfEventID) && hasMember(b, nameEventIDCapital) {
-				return EventsService, text(m.value)
-			}
-			return AuditAPI, text(m.value)
-		case nameType:
-			if m.value[0] != '"' {
-				continue
-			}
-			if t := text(m.value); hasFold(t, typePrefix) {
-				return logKind(t, ConnectorHub), t
-			}
-		case nameLogContent:
-			inner := members{b: m.value}
-			if !inner.open() {
-				continue
-			}
-			for inner.next() {
-				if inner.name() == nameType && inner.value[0] == '"' {
-					t := text(inner.value)
-					return logKind(t, LoggingSearch), t
-				}
-			}
-		case nameDetectorRuleID, nameDetectorID:
-			if m.value[0] == '"' {
-				return Problem, nil
-			}
-		case nameClassUID:
-			if c := m.value[0]; c >= '0' && c <= '9' {
-				return Normalized, nil
+		switch n := m.name(); n {
+		case nameEventID, nameEventIDCapital:
+			if id == nameOther {
+				id = n
 			}
 		default:
+			if kind, eventType = m.kind(n); kind != Unknown {
+				return kind, eventType, id
+			}
 		}
+	}
+	return Unknown, nil, id
+}
+
+// kind says what the member with that name makes of the record; Unknown where it says nothing.
+func (m *members) kind(n name) (Kind, []byte) {
+	switch n {
+	case nameEventType:
+		if m.value[0] == '"' {
+			return AuditAPI, text(m.value)
+		}
+	case nameType:
+		if m.value[0] != '"' {
+			break
+		}
+		if t := text(m.value); hasFold(t, typePrefix) {
+			return logKind(t, ConnectorHub), t
+		}
+	case nameLogContent:
+		inner := members{b: m.value}
+		for ok := inner.open(); ok && inner.next(); {
+			if inner.name() == nameType && inner.value[0] == '"' {
+				t := text(inner.value)
+				return logKind(t, LoggingSearch), t
+			}
+		}
+	case nameDetectorRuleID, nameDetectorID:
+		if m.value[0] == '"' {
+			return Problem, nil
+		}
+	case nameClassUID:
+		if c := m.value[0]; c >= '0' && c <= '9' {
+			return Normalized, nil
+		}
+	default:
 	}
 	return Unknown, nil
 }
-
-// endOfEventID is the end of the name `eventID` with its quote: it begins with a rare letter, so it is found fast.
-var endOfEventID = []byte(`ventID"`)
 
 func logKind(eventType []byte, envelope Kind) Kind {
 	if len(eventType) == len(flowLogType) && hasFold(eventType, flowLogType) && envelope == ConnectorHub {
@@ -111,55 +192,78 @@ func logKind(eventType []byte, envelope Kind) Kind {
 // TimeOf gives the event time of the record b without decoding it; false where there is none.
 // It is the time that Event gives.
 func TimeOf(b []byte) (event.Time, bool) {
-	b = bytes.TrimPrefix(b, bom)
-	kind, _ := Scan(b)
-	switch kind {
-	case AuditAPI, EventsService:
-		return timeMember(b, nameEventTime)
-	case ConnectorHub, FlowLog:
-		return timeMember(b, nameTime)
-	case LoggingSearch:
-		m := members{b: b}
-		for ok := m.open(); ok && m.next(); {
-			if m.name() == nameLogContent {
-				return timeMember(m.value, nameTime)
-			}
+	if at, ok := usualAuditTime(b); ok {
+		return at, true
+	}
+	m := members{b: withoutBOM(b)}
+	kind := Unknown
+	// The first members of these names; which of them counts is known when the kind is, and that may stand behind them.
+	var eventTime, plain, detected, content []byte
+	for ok := m.open(); ok && m.next(); {
+		n := m.name()
+		switch n {
+		case nameEventTime:
+			keepFirst(&eventTime, m.value)
+		case nameTime:
+			keepFirst(&plain, m.value)
+		case nameTimeLastDetected:
+			keepFirst(&detected, m.value)
+		case nameLogContent:
+			keepFirst(&content, m.value)
+		default:
 		}
-	case Problem:
-		return timeMember(b, nameTimeLastDetected)
-	case Normalized:
-		m := members{b: b}
-		for ok := m.open(); ok && m.next(); {
-			if m.name() == nameTime {
-				return numberTime(string(m.value))
-			}
+		if kind == Unknown {
+			kind, _ = m.kind(n)
 		}
-	default:
+		var found []byte
+		switch kind {
+		case AuditAPI, EventsService:
+			found = eventTime
+		case ConnectorHub, FlowLog:
+			found = plain
+		case LoggingSearch:
+			return timeMember(content, nameTime)
+		case Problem:
+			found = detected
+		case Normalized:
+			if plain != nil {
+				return numberTime(string(plain))
+			}
+		case Unknown:
+		}
+		if found != nil {
+			return quotedTime(found)
+		}
 	}
 	return 0, false
+}
+
+func keepFirst(value *[]byte, v []byte) {
+	if *value == nil {
+		*value = v
+	}
 }
 
 func timeMember(b []byte, want name) (event.Time, bool) {
 	m := members{b: b}
 	for ok := m.open(); ok && m.next(); {
 		if m.name() == want {
-			if m.value[0] != '"' {
-				return 0, false
-			}
-			return parseTime(string(text(m.value)))
+			return quotedTime(m.value)
 		}
 	}
 	return 0, false
 }
 
-func hasMember(b []byte, want name) bool {
-	m := members{b: b}
-	for ok := m.open(); ok && m.next(); {
-		if m.name() == want {
-			return true
-		}
+// quotedTime reads a JSON string.
+func quotedTime(value []byte) (event.Time, bool) {
+	if value[0] != '"' {
+		return 0, false
 	}
-	return false
+	t := text(value)
+	if at, ok := usualTime(t); ok {
+		return at, true
+	}
+	return parseTime(string(t))
 }
 
 // name is a name that Scan and TimeOf look for.
@@ -168,6 +272,7 @@ type name uint8
 const (
 	nameOther name = iota
 	nameEventType
+	nameEventID
 	nameEventIDCapital
 	nameEventTime
 	nameType
@@ -183,6 +288,8 @@ func nameOf(key []byte) name {
 	switch string(key) {
 	case "eventType":
 		return nameEventType
+	case "eventId":
+		return nameEventID
 	case "eventID":
 		return nameEventIDCapital
 	case "eventTime":

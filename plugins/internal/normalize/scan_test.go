@@ -28,6 +28,9 @@ func TestScanTellsKindAndType(t *testing.T) {
 		{"type behind the data", `{"data":{"eventType":"x","a":["}",{"b":"\"{"}]},"eventType":"com.oraclecloud.identityControlPlane.UploadApiKey"}`, normalize.AuditAPI, upload},
 		{"name and value with escapes", `{"event\u0054ype":"com.oraclecloud.identityControlPlane.Upload\u0041piKey"}`, normalize.AuditAPI, upload},
 		{"events service", `{"eventType":"com.oraclecloud.computeapi.x","eventID":"1"}`, normalize.EventsService, "com.oraclecloud.computeapi.x"},
+		{"the first spelling of the id counts", `{"eventType":"com.oraclecloud.a.B","eventId":"1","eventID":"1"}`, normalize.AuditAPI, "com.oraclecloud.a.B"},
+		{"also before the type", `{"eventID":"1","eventType":"com.oraclecloud.a.B","eventId":"1"}`, normalize.EventsService, "com.oraclecloud.a.B"},
+		{"and behind the data", `{"eventType":"com.oraclecloud.a.B","data":{"eventId":"1"},"eventID":"1"}`, normalize.EventsService, "com.oraclecloud.a.B"},
 		{"eventID below is no envelope", `{"eventType":"com.oraclecloud.computeapi.x","data":{"eventID":"1"}}`, normalize.AuditAPI, "com.oraclecloud.computeapi.x"},
 		{"connector hub", `{"id":"1","type":"com.oraclecloud.identityControlPlane.UploadApiKey"}`, normalize.ConnectorHub, upload},
 		{"type of somebody else", `{"id":"1","type":"login"}`, normalize.Unknown, ""},
@@ -56,12 +59,33 @@ func TestScanTellsKindAndType(t *testing.T) {
 	}
 }
 
+// TestPeekIsScanButForTheSpellingOfTheID holds the short look to the long one.
+func TestPeekIsScanButForTheSpellingOfTheID(t *testing.T) {
+	for name, wrap := range envelopes {
+		b := encode(t, wrap(sample.Event("UploadApiKey", sample.Options{})))
+		kind, eventType := normalize.Scan(b)
+		peeked, peekedType := normalize.Peek(b)
+		if kind == normalize.EventsService {
+			kind = normalize.AuditAPI
+		}
+		if peeked != kind || string(peekedType) != string(eventType) {
+			t.Errorf("%s: got %s %q, want %s %q", name, peeked, peekedType, kind, eventType)
+		}
+		if diff := cmp.Diff(normalize.Static(normalize.EventsService, string(eventType)), normalize.Static(normalize.AuditAPI, string(eventType))); diff != "" {
+			t.Errorf("the Events service (-) and the Audit API (+) are known by different facts:\n%s", diff)
+		}
+	}
+}
+
 func TestScanAllocatesNothing(t *testing.T) {
 	for name, wrap := range envelopes {
 		b := encode(t, wrap(sample.Event("UploadApiKey", sample.Options{})))
 		var kind normalize.Kind
 		if n := testing.AllocsPerRun(100, func() { kind, _ = normalize.Scan(b) }); n != 0 {
 			t.Errorf("%s: %v allocations, want none", name, n)
+		}
+		if n := testing.AllocsPerRun(100, func() { normalize.Peek(b); normalize.TimeOf(b) }); n != 0 {
+			t.Errorf("%s: %v allocations for a look and its time, want none", name, n)
 		}
 		if kind == normalize.Unknown {
 			t.Errorf("%s: the kind is unknown", name)
@@ -107,6 +131,23 @@ func TestTimeOfIsTheTimeOfTheEvent(t *testing.T) {
 		ev, err := normalize.Event(b)
 		if err != nil || ev.Time != got {
 			t.Errorf("%s: the event's time is not the same: %v", name, err)
+		}
+	}
+	// What stands before the time, or looks like it, must not be taken for it.
+	for record, want := range map[string]event.Time{
+		`{"eventType":"a.B","event\u0054ime":"1970-01-01T00:00:01Z","eventTime":"1970-01-01T00:00:02Z"}`:                                1000,
+		`{"eventType":"a.B","data":{"eventTime":"1970-01-01T00:00:01Z"},"eventTime":"1970-01-01T00:00:02Z"}`:                            2000,
+		`{"eventType":"a.B","tags":[{"eventTime":"1970-01-01T00:00:01Z"}],"eventTime":"1970-01-01T00:00:02Z"}`:                          2000,
+		`{"eventType":"a.B","note":"\"eventTime\":\"1970-01-01T00:00:01Z\"","eventTime":"1970-01-01T00:00:02Z"}`:                        2000,
+		`{"eventType":"a.B","eventTime":"1970-01-01T00:00:01Z","eventTime":"1970-01-01T00:00:02Z"}`:                                     1000,
+		`{"eventType":"a.B","eventTime" : "1970-01-01T00:00:01Z","eventTime":"1970-01-01T00:00:02Z"}`:                                   1000,
+		`{"eventType":7,"type":"com.oraclecloud.a.B","eventTime":"1970-01-01T00:00:01Z","time":"1970-01-01T00:00:02Z"}`:                 2000,
+		`{"eventTime":"1970-01-01T00:00:01Z","time":"1970-01-01T00:00:02Z","detectorId":"x","timeLastDetected":"1970-01-01T00:00:03Z"}`: 3000,
+	} {
+		got, ok := normalize.TimeOf([]byte(record))
+		ev, err := normalize.Event([]byte(record))
+		if !ok || got != want || err == nil && ev.Time != want {
+			t.Errorf("%s: got %v, %t, want %v", record, got, ok, want)
 		}
 	}
 	for _, none := range []string{``, `{}`, `{"eventType":"com.oraclecloud.a.B"}`, `{"eventType":"com.oraclecloud.a.B","eventTime":7}`, `{"eventType":"x","eventTime":"soon"}`, `{"class_uid":1}`, `{"class_uid":1,"time":"x"}`} {

@@ -149,8 +149,72 @@ func first(values ...string) string {
 	return ""
 }
 
+// usualTime reads a time as nearly all records have it, 2026-11-20T12:00:00.000Z; false for any other form, which may be a time as well.
+func usualTime[T string | []byte](s T) (event.Time, bool) {
+	const form = "2006-01-02T15:04:05"
+	if len(s) < len(form)+1 || s[4] != '-' || s[7] != '-' || s[10] != 'T' || s[13] != ':' || s[16] != ':' || s[len(s)-1] != 'Z' {
+		return 0, false
+	}
+	year, ok1 := twoDigits(s[0], s[1])
+	years, ok2 := twoDigits(s[2], s[3])
+	month, ok3 := twoDigits(s[5], s[6])
+	day, ok4 := twoDigits(s[8], s[9])
+	hour, ok5 := twoDigits(s[11], s[12])
+	minute, ok6 := twoDigits(s[14], s[15])
+	second, ok7 := twoDigits(s[17], s[18])
+	year = 100*year + years
+	if !ok1 || !ok2 || !ok3 || !ok4 || !ok5 || !ok6 || !ok7 || year < 1 ||
+		month < 1 || month > 12 || day < 1 || day > 28 && day > daysOf(year, month) || hour > 23 || minute > 59 || second > 59 {
+		return 0, false
+	}
+	ms := int64(0)
+	if fraction := s[len(form) : len(s)-1]; len(fraction) > 0 {
+		if fraction[0] != '.' || len(fraction) < 2 || len(fraction) > 10 {
+			return 0, false
+		}
+		for i, unit := 1, int64(100); i < len(fraction); i, unit = i+1, unit/10 {
+			d := fraction[i] - '0'
+			if d > 9 {
+				return 0, false
+			}
+			ms += int64(d) * unit
+		}
+	}
+	seconds := int64(daysBefore(year, month)+day-1)*86_400 + int64(3600*hour+60*minute+second)
+	return event.Time(1000*seconds + ms), true
+}
+
+func twoDigits(a, b byte) (int, bool) {
+	a, b = a-'0', b-'0'
+	return 10*int(a) + int(b), a <= 9 && b <= 9
+}
+
+// daysOf gives the length of a month.
+func daysOf(year, month int) int {
+	if month == 2 {
+		if year%4 == 0 && (year%100 != 0 || year%400 == 0) {
+			return 29
+		}
+		return 28
+	}
+	return 30 + (month+month/8)%2
+}
+
+// daysBefore gives the days from 1970-01-01 to the first of a month, counting years from March so that the leap day is the last.
+func daysBefore(year, month int) int {
+	const untilEpoch = 719_468 // from 0000-03-01
+	if month <= 2 {
+		year--
+		month += 12
+	}
+	return 365*year + year/4 - year/100 + year/400 + (153*(month-3)+2)/5 - untilEpoch
+}
+
 // parseTime reads a time as Oracle's services write it.
 func parseTime(s string) (event.Time, bool) {
+	if t, ok := usualTime(s); ok {
+		return t, true
+	}
 	for _, layout := range [...]string{time.RFC3339, "2006-01-02T15:04:05.999999999Z0700", "2006-01-02T15:04:05.999999999"} {
 		if t, err := time.Parse(layout, s); err == nil {
 			return event.TimeOf(t), true
