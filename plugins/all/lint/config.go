@@ -25,7 +25,8 @@ func (o Options) config(path string, data []byte) []Finding {
 	for _, l := range lints {
 		found = append(found, Finding{File: path, Line: max(l.Line, 1), Column: max(l.Column, 1), Message: message(l)})
 	}
-	return append(inlinePlaces(found, path, data), o.clock(path, data)...)
+	found = append(inlinePlaces(found, path, data), o.clock(path, data)...)
+	return append(found, o.span(path, data)...)
 }
 
 // inlinePlaces gives what is wrong with rules in place its own line and column: the schema's linter knows only where each rule begins.

@@ -98,9 +98,13 @@ func Files(paths []string, o Options) []Report {
 	}
 	o.Known = known(o.Known, rules)
 	twice := ofProblems(append(rule.Duplicates(rules), rule.Cycles(o.Known)...))
+	all := readAll(paths, contents, reports)
 	for i, path := range paths {
 		if contents[i] == nil {
 			continue
+		}
+		if reports[i].Kind == Config {
+			reports[i].Findings = append(reports[i].Findings, all.named(path, contents[i])...)
 		}
 		reports[i].Findings = append(reports[i].Findings, o.rest(path, reports[i].Kind, contents[i])...)
 		for _, f := range twice {
