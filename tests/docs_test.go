@@ -118,7 +118,7 @@ func TestReadmeBlocksLint(t *testing.T) {
 
 // TestReadmeCommandsRun runs each command of the README that needs no tenancy and does not end in make.
 func TestReadmeCommandsRun(t *testing.T) {
-	needTenancy := []string{"check config/stdout.yaml", "run config/stdout.yaml"}
+	needTenancy := []string{"check config/stdout.yaml", "run config/stdout.yaml", "backfill --start -30d --rate 20 config/stdout.yaml"}
 	ran := 0
 	for line := range strings.SplitSeq(read(t, filepath.Join(root(t), "README.md")), "\n") {
 		command, ok := strings.CutPrefix(strings.TrimSpace(line), "$ ./benthos-oci ")

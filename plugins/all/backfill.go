@@ -8,7 +8,9 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
+	"time"
 
 	"github.com/urfave/cli/v2"
 
@@ -27,6 +29,7 @@ It listens to no port. Compartments and windows are read beside each other, as f
    benthos-oci backfill config/full.yaml --start -30d
    benthos-oci backfill --start 2026-11-01 --end 2026-11-08 --rate 20 config/files.yaml
 
+What the inputs need is checked first, as benthos-oci check does: a key that is refused ends the command at once.
 Shows a bar on a terminal and a line every ten seconds elsewhere, on standard error. Exits with status code 1 if it was stopped,
 or something could not be read: run the same command again.`,
 		Flags: []cli.Flag{
@@ -34,6 +37,7 @@ or something could not be read: run the same command again.`,
 			&cli.StringFlag{Name: "end", Usage: "end at this `time` (default: now)"},
 			&cli.Float64Flag{Name: "rate", Usage: "most requests a second for each tenancy (default: max_requests_per_second of the inputs)"},
 			&cli.StringFlag{Name: "state", Usage: "remember in this `file` how far it came (default: CONFIG.backfill.db)"},
+			&cli.BoolFlag{Name: "skip-check", Usage: "begin though a check would find something missing: read what can be read"},
 			&cli.BoolFlag{Name: "verbose", Usage: "let the pipeline log more than warnings"},
 			&cli.StringSliceFlag{Name: "env-file", Aliases: []string{"e"}, Usage: "import environment variables from a dotenv file"},
 		},
@@ -65,8 +69,12 @@ func runBackfill(c *cli.Context) error {
 	ctx, stop := signal.NotifyContext(c.Context, os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second signal ends the program at once
+	check := func(ctx context.Context) error { return checkBackfill(ctx, c.App.ErrWriter, path) }
+	if c.Bool("skip-check") {
+		check = nil
+	}
 	result, err := backfill.Run(ctx, backfill.Options{
-		Name: path, Config: config, Literal: literal, Start: c.String("start"), End: c.String("end"), Rate: c.Float64("rate"), State: c.String("state"),
+		Check: check, Name: path, Config: config, Literal: literal, Start: c.String("start"), End: c.String("end"), Rate: c.Float64("rate"), State: c.String("state"),
 		Verbose: c.Bool("verbose"), Schema: Schema(), Err: c.App.ErrWriter, Terminal: terminal(c.App.ErrWriter),
 	})
 	if err != nil {
@@ -77,6 +85,26 @@ func runBackfill(c *cli.Context) error {
 	}
 	return nil
 }
+
+// checkBackfill checks the inputs, and prints those that cannot be read.
+func checkBackfill(ctx context.Context, w io.Writer, path string) error {
+	results, err := checkConfig(ctx, path, 2*time.Minute)
+	if err != nil {
+		return err
+	}
+	bad := slices.DeleteFunc(results, func(r checked) bool { return r.OK })
+	if len(bad) == 0 || ctx.Err() != nil {
+		return nil
+	}
+	for _, r := range bad {
+		printChecked(w, r)
+	}
+	printMissing(w, bad)
+	return errUnreadable
+}
+
+// errUnreadable ends a backfill before it has begun.
+var errUnreadable = errors.New("the backfill has not begun, because not all of it can be read; with --skip-check it reads what it can")
 
 // backfillArguments gives the path of the config. Flags may stand behind it, too, though the parser of commands stops at the first argument.
 func backfillArguments(c *cli.Context) (string, error) {

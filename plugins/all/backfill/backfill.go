@@ -34,6 +34,8 @@ type Options struct {
 	Rate float64
 	// State is the file that remembers how far it came; empty: a file in the current folder, named after the config.
 	State string
+	// Check says what keeps the inputs from being read, before anything is; nil: nothing is tried.
+	Check func(ctx context.Context) error
 	// Verbose lets the pipeline log more than warnings.
 	Verbose bool
 	// Schema is the config schema of the program.
@@ -73,6 +75,11 @@ func Run(ctx context.Context, o Options) (Result, error) {
 	if !plan.Ended.IsZero() {
 		fmt.Fprintf(o.Err, "The backfill from %s was read to its end at %s, as %s remembers. Delete that file to read it again.\n", plan.span(), stamp(plan.Ended), o.State)
 		return Result{Complete: true}, nil
+	}
+	if o.Check != nil {
+		if err := o.Check(ctx); err != nil {
+			return Result{}, err
+		}
 	}
 	config, err := bounded.text(plan, o)
 	if err != nil {
