@@ -73,7 +73,7 @@ func (p *passing) give(r *record, inc *incident.Incident) {
 			p.feeds[at.id] = f
 			p.plans[at.id], p.scopes[at.id] = of, at.scope
 		}
-		f.adds = append(f.adds, addition{event: len(f.events), pattern: hit.Pattern, captures: hit.Captures})
+		f.adds = append(f.adds, addition{event: int32(len(f.events)), pattern: int32(hit.Pattern), captures: hit.Captures})
 		f.events = append(f.events, ev)
 	}
 }
@@ -105,7 +105,7 @@ func (p *passing) take(r *record, f *feeding) *record {
 		if f.plan.firstSeen != nil && a.pattern == 0 {
 			e.history.saw(f.plan, f.scope, ev.Time)
 		}
-		r.insert(ev, a.pattern, a.captures, e.evidenceOf(ev))
+		r.insert(ev, hit{pattern: int(a.pattern), captures: a.captures, evidence: e.evidenceOf(ev)})
 	}
 	return r
 }

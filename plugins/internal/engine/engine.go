@@ -185,7 +185,7 @@ func New(ctx context.Context, opt Options) (*Engine, error) {
 		e.metrics = silent{}
 	}
 	for i := range e.shards {
-		e.shards[i].records = map[recordID]*record{}
+		e.shards[i].records = map[keySum]*record{}
 	}
 	rules, err := e.newRuleset(opt.Rules, opt.Lists)
 	if err != nil {
@@ -269,16 +269,15 @@ func (e *Engine) Reload(rules []*rule.Rule) error {
 	for i := range e.shards {
 		s := &e.shards[i]
 		s.mu.Lock()
-		for id, r := range s.records {
-			p := next.byKey[r.plan.key]
-			if p == nil {
-				delete(s.records, id)
-				e.unsaved.Delete(id)
-				e.memory.drop(r)
-				continue
+		s.each(func(r *record) {
+			if p := next.byKey[r.plan.key]; p != nil {
+				r.replan(p)
+				return
 			}
-			r.replan(p)
-		}
+			s.remove(r)
+			e.unsaved.Delete(r.id)
+			e.memory.drop(r)
+		})
 		for _, state := range e.states.all() {
 			if next.byState[state.number] == nil {
 				e.clear(s, state, func(keySum, resting) bool { return true })

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"maps"
 	"slices"
+	"sync"
 
 	"benthos-oci/plugins/internal/event"
 	"benthos-oci/plugins/internal/incident"
@@ -28,7 +29,23 @@ func (e *Engine) evidenceOf(ev *event.Event) *window.Evidence {
 			product, _ = of["name"].(string)
 		}
 	}
-	// What is not needed of the event is not held in memory by it.
+	if e.archive == nil {
+		doc := evidenceDoc(ev)
+		return window.LazyEvidence(typeUID, product, func() []byte { return encodeWithin(doc) })
+	}
+	buffer := evidenceBuffers.Get().(*[]byte)
+	defer evidenceBuffers.Put(buffer)
+	*buffer = appendEvidence((*buffer)[:0], ev)
+	if len(*buffer) > maxEvidence {
+		*buffer = append((*buffer)[:0], encodeWithin(evidenceDoc(ev))...)
+	}
+	return e.archive.Put(typeUID, product, *buffer)
+}
+
+var evidenceBuffers = sync.Pool{New: func() any { return new([]byte) }}
+
+// evidenceDoc gives the document of an event's evidence: what is not needed of the event is not held in memory by it.
+func evidenceDoc(ev *event.Event) map[string]any {
 	doc := map[string]any{}
 	for _, name := range evidenceParts {
 		if part, ok := ev.Doc[name]; ok && part != nil {
@@ -38,10 +55,76 @@ func (e *Engine) evidenceOf(ev *event.Event) *window.Evidence {
 	if api, ok := ev.Doc["api"].(map[string]any); ok {
 		doc["api"] = trimAPI(api)
 	}
-	if e.archive != nil {
-		return e.archive.Put(typeUID, product, encodeWithin(doc))
+	return doc
+}
+
+// appendEvidence appends the JSON of evidenceDoc, without the document.
+func appendEvidence(b []byte, ev *event.Event) []byte {
+	b = append(b, '{')
+	for _, name := range evidenceNames {
+		part := ev.Doc[name]
+		api, isMap := part.(map[string]any)
+		if part == nil || name == "api" && !isMap {
+			continue
+		}
+		if len(b) > 1 {
+			b = append(b, ',')
+		}
+		b = append(appendText(b, name), ':')
+		if name == "api" {
+			b = appendAPI(b, api)
+			continue
+		}
+		b = appendJSON(b, part)
 	}
-	return window.LazyEvidence(typeUID, product, func() []byte { return encodeWithin(doc) })
+	return append(b, '}')
+}
+
+// evidenceNames are the parts of evidence in the order of their names.
+var evidenceNames = slices.Sorted(slices.Values(append(slices.Clone(evidenceParts), "api")))
+
+// appendAPI appends the JSON of trimAPI.
+func appendAPI(b []byte, api map[string]any) []byte {
+	start := len(b)
+	b = append(b, '{')
+	name := func(name string) {
+		if len(b) > start+1 {
+			b = append(b, ',')
+		}
+		b = append(appendText(b, name), ':')
+	}
+	for _, field := range []string{"group", "operation"} {
+		if v, ok := api[field]; ok {
+			name(field)
+			b = appendJSON(b, v)
+		}
+	}
+	if req, ok := api["request"].(map[string]any); ok && req["uid"] != nil {
+		name("request")
+		b = append(b, `{"uid":`...)
+		b = append(appendJSON(b, req["uid"]), '}')
+	}
+	if res, ok := api["response"].(map[string]any); ok {
+		name("response")
+		b = append(b, '{')
+		for _, field := range []string{"code", "error", "error_message", "message"} {
+			if v, ok := res[field]; ok {
+				if b[len(b)-1] != '{' {
+					b = append(b, ',')
+				}
+				b = append(appendText(b, field), ':')
+				b = appendJSON(b, v)
+			}
+		}
+		b = append(b, '}')
+	}
+	for _, field := range []string{"service", "version"} {
+		if v, ok := api[field]; ok {
+			name(field)
+			b = appendJSON(b, v)
+		}
+	}
+	return append(b, '}')
 }
 
 // evidenceParts are the parts of an event that are kept beside the call. Where an event is too large

@@ -3,10 +3,13 @@ package engine
 import (
 	"encoding/json"
 	"math"
+	"slices"
 	"testing"
 
 	gocmp "github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
+
+	"benthos-oci/plugins/internal/event"
 )
 
 // TestEvidenceIsJSON holds the encoder of evidence to that of the standard library.
@@ -49,4 +52,35 @@ func anyValue(depth int) *rapid.Generator[any] {
 		kinds = append(kinds, rapid.SliceOfN(deeper, 0, 4).AsAny(), rapid.MapOfN(rapid.String(), deeper, 0, 4).AsAny())
 	}
 	return rapid.OneOf(kinds...)
+}
+
+// TestEvidenceIsWrittenAsItsDocument holds the quick way of writing evidence to the plain one.
+func TestEvidenceIsWrittenAsItsDocument(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		doc := map[string]any{}
+		for _, name := range append(slices.Clone(evidenceParts), "api", "unmapped") {
+			if rapid.Bool().Draw(rt, name) {
+				doc[name] = anyValue(2).Draw(rt, "value of "+name)
+			}
+		}
+		if rapid.Bool().Draw(rt, "with api") {
+			api := map[string]any{}
+			for _, name := range []string{"operation", "service", "version", "group", "request", "response", "other"} {
+				if rapid.Bool().Draw(rt, name) {
+					api[name] = anyValue(1).Draw(rt, "value of "+name)
+				}
+			}
+			if rapid.Bool().Draw(rt, "request as it is") {
+				api["request"] = map[string]any{"uid": "u", "data": "d"}
+			}
+			if rapid.Bool().Draw(rt, "response as it is") {
+				api["response"] = map[string]any{"code": int64(404), "message": "m", "data": "d"}
+			}
+			doc["api"] = api
+		}
+		ev := &event.Event{Doc: doc}
+		if got, want := string(appendEvidence(nil, ev)), string(appendObject(nil, evidenceDoc(ev))); got != want {
+			rt.Fatalf("got %s, want %s", got, want)
+		}
+	})
 }

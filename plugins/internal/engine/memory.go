@@ -202,11 +202,11 @@ func (e *Engine) layAll(state *ruleState) {
 	for i := range e.shards {
 		s := &e.shards[i]
 		s.mu.Lock()
-		for id, r := range s.records {
-			if id.of == state.number && r.rests() {
+		s.each(func(r *record) {
+			if r.id.of == state.number && r.rests() {
 				e.lay(r)
 			}
-		}
+		})
 		s.shrink()
 		s.mu.Unlock()
 	}
@@ -244,12 +244,12 @@ func (e *Engine) eachVictim(state *ruleState, f func(v *victim) (drop bool)) {
 	for i := range e.shards {
 		s := &e.shards[i]
 		s.mu.Lock()
-		for id, r := range s.records {
-			if id.of == state.number && (e.store == nil || r.rests()) && f(victimOf(r)) {
-				delete(s.records, id)
+		s.each(func(r *record) {
+			if r.id.of == state.number && (e.store == nil || r.rests()) && f(victimOf(r)) {
+				s.remove(r)
 				e.memory.drop(r)
 			}
-		}
+		})
 		e.clear(s, state, func(sum keySum, at resting) bool {
 			return f(&victim{id: recordID{of: state.number, sum: sum}, incident: at.incident, entries: at.entries, touched: at.touched})
 		})
@@ -267,9 +267,9 @@ func (e *Engine) dropOne(state *ruleState, id recordID, f func(v *victim) bool) 
 	s := &e.shards[id.shard()]
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if r := s.records[id]; r != nil {
+	if r := s.find(id, nil); r != nil {
 		if (e.store == nil || r.rests()) && f(victimOf(r)) {
-			delete(s.records, id)
+			s.remove(r)
 			e.memory.drop(r)
 		}
 		return
@@ -332,18 +332,18 @@ func (e *Engine) sweep(n int64) {
 }
 
 func (e *Engine) sweepShard(s *shard) {
-	for id, r := range s.records {
+	s.each(func(r *record) {
 		mark := e.marks.at(r.plan.scope(r.tenancy))
 		switch {
 		case r.over(mark, e.opt.Emit) || e.store != nil && r.cold(mark):
-			delete(s.records, id)
+			s.remove(r)
 			e.memory.drop(r)
 		case e.store == nil && r.rests() && (r.idle || r.touched < mark):
 			e.lay(r)
 		default:
 			r.idle = true
 		}
-	}
+	})
 	s.shrink()
 	rules := e.rules.Load()
 	for number, at := range s.shelves {
@@ -370,7 +370,7 @@ func (s *shard) shrink() {
 	if s.most < 64 || 4*len(s.records) > s.most {
 		return
 	}
-	small := make(map[recordID]*record, len(s.records))
+	small := make(map[keySum]*record, len(s.records))
 	maps.Copy(small, s.records)
 	s.records, s.most = small, len(small)
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sync"
 
 	"benthos-oci/plugins/internal/event"
 	"benthos-oci/plugins/internal/incident"
@@ -17,13 +18,13 @@ import (
 // After an error the batch is to be given again: what was counted is not counted twice, and its incidents leave then.
 func (e *Engine) Observe(ctx context.Context, events []*event.Event) ([]Outcome, error) {
 	b := e.begin(events)
+	defer b.done()
 	err := b.run(ctx)
-	mark := b.newest
 	e.clock.RUnlock()
 	if err != nil {
 		return nil, err
 	}
-	e.passWithoutClock(mark)
+	e.passWithoutClock(b.newest)
 	e.tidy()
 	e.evict()
 	return b.outcomes, nil
@@ -44,6 +45,7 @@ func (e *Engine) begin(events []*event.Event) *batch {
 			return b
 		}
 		e.clock.RUnlock()
+		b.done()
 	}
 }
 
@@ -89,18 +91,38 @@ type batch struct {
 	events   []*event.Event
 	outcomes []Outcome
 	evidence []*window.Evidence
-	// works is what is done to each record, in the order in which the events name them; byID finds them.
-	works  []work
-	byID   map[recordID]int32
-	adds   []addition
-	nulls  map[string]int
-	newest map[string]int64
-	// sums are those of the keys of the event at hand: rules that group by the same fields share them.
-	sums []summed
+	hashes   []uint32
+	// nodes are the keys that the events name; byKey finds them by their sums.
+	nodes []node
+	byKey map[keySum]int32
+	// works is what is done to each record, in the order in which the events name them.
+	works   []work
+	adds    []addition
+	list    []wanted
+	records []*record
+	nulls   map[string]int
+	newest  map[string]int64
+	// front is the scope of the last hit and its newest event, which newest has not been told of.
+	front scopeFront
+	// summed are the keys of the event at hand: rules that group by the same fields share them.
+	summed []summed
 
 	// fresh are the entries of the record at hand that count for the first time; repeats those that came again.
 	fresh   []*window.Entry
 	repeats []repeat
+}
+
+type scopeFront struct {
+	scope string
+	time  int64
+	known bool
+}
+
+// node is a key: the records of all rules that share it.
+type node struct {
+	sum keySum
+	// first and last are the ends of a list of works; cursor is the one that was found last.
+	first, last, cursor int32
 }
 
 // placed says which record a hit belongs to.
@@ -117,41 +139,66 @@ type work struct {
 	placed
 	// first and last are the ends of a list of additions.
 	first, last int32
+	// next is the next work of the node; 0 where there is none.
+	next int32
 }
 
 // addition is one hit.
 type addition struct {
-	event    int
-	pattern  int
+	event    int32
+	pattern  int32
 	captures []any
 	// next is the next addition to the same record; 0 where there is none.
 	next int32
 }
 
 type repeat struct {
-	event int
+	event int32
 	entry *window.Entry
 }
 
-// summed is a key whose sum is known.
+// summed is a key whose node is known.
 type summed struct {
 	scope string
 	null  int
 	key   []any
-	sum   keySum
+	node  int32
 }
 
+var batches = sync.Pool{New: func() any {
+	return &batch{byKey: map[keySum]int32{}, nulls: map[string]int{}, newest: map[string]int64{}}
+}}
+
 func newBatch(e *Engine, rules *ruleset, events []*event.Event) *batch {
-	return &batch{
-		e: e, rules: rules, events: events, outcomes: make([]Outcome, len(events)),
-		byID: map[recordID]int32{}, nulls: map[string]int{}, newest: map[string]int64{},
+	b := batches.Get().(*batch)
+	b.e, b.rules, b.events, b.outcomes = e, rules, events, make([]Outcome, len(events))
+	return b
+}
+
+// done gives the batch back, without what it knew.
+func (b *batch) done() {
+	clear(b.evidence)
+	clear(b.works)
+	clear(b.adds)
+	clear(b.list)
+	clear(b.records)
+	clear(b.summed)
+	clear(b.byKey)
+	clear(b.nulls)
+	clear(b.newest)
+	clear(b.fresh[:cap(b.fresh)])
+	clear(b.repeats[:cap(b.repeats)])
+	*b = batch{
+		evidence: b.evidence[:0], hashes: b.hashes[:0], nodes: b.nodes[:0], byKey: b.byKey, works: b.works[:0], adds: b.adds[:0],
+		list: b.list[:0], records: b.records[:0], nulls: b.nulls, newest: b.newest, summed: b.summed[:0], fresh: b.fresh[:0], repeats: b.repeats[:0],
 	}
+	batches.Put(b)
 }
 
 // take notes the hits of one event.
 func (b *batch) take(i int, hits []match.Hit) {
 	ev := b.events[i]
-	b.sums = b.sums[:0]
+	b.summed = b.summed[:0]
 	for h := range hits {
 		hit := &hits[h]
 		p := b.rules.plans[hit.Rule]
@@ -163,38 +210,91 @@ func (b *batch) take(i int, hits []match.Hit) {
 		if !ok {
 			continue
 		}
-		if t, ok := b.newest[at.scope]; !ok || int64(ev.Time) > t {
-			b.newest[at.scope] = int64(ev.Time)
-		}
-		at.id = recordID{of: p.state.number, sum: b.sum(at.scope, at.key, null)}
-		b.add(at, addition{event: i, pattern: hit.Pattern, captures: hit.Captures})
+		b.saw(at.scope, int64(ev.Time))
+		b.add(b.node(at.scope, at.key, null), at, addition{event: int32(i), pattern: int32(hit.Pattern), captures: hit.Captures})
 	}
 }
 
-// sum gives the sum of a key, which most rules of an event share.
-func (b *batch) sum(scope string, key []any, null int) keySum {
-	for i := range b.sums {
-		if s := &b.sums[i]; s.null == null && s.scope == scope && slices.Equal(s.key, key) {
-			return s.sum
+// saw takes notice of an event's time, by scope.
+func (b *batch) saw(scope string, t int64) {
+	f := &b.front
+	if f.known && f.scope == scope {
+		f.time = max(f.time, t)
+		return
+	}
+	b.tell()
+	*f = scopeFront{scope: scope, time: t, known: true}
+}
+
+func (b *batch) tell() {
+	f := &b.front
+	if !f.known {
+		return
+	}
+	if t, ok := b.newest[f.scope]; !ok || f.time > t {
+		b.newest[f.scope] = f.time
+	}
+	f.known = false
+}
+
+// node gives the node of a key.
+func (b *batch) node(scope string, key []any, null int) int32 {
+	for i := range b.summed {
+		if s := &b.summed[i]; s.null == null && s.scope == scope && slices.Equal(s.key, key) {
+			return s.node
 		}
 	}
 	sum := sumOf(scope, key, null)
-	b.sums = append(b.sums, summed{scope: scope, null: null, key: key, sum: sum})
-	return sum
+	n, known := b.byKey[sum]
+	if !known {
+		n = int32(len(b.nodes))
+		b.byKey[sum] = n
+		b.nodes = append(b.nodes, node{sum: sum, first: none, last: none, cursor: none})
+	}
+	b.summed = append(b.summed, summed{scope: scope, null: null, key: key, node: n})
+	return n
 }
 
-// add puts an addition behind the others of its record.
-func (b *batch) add(at placed, a addition) {
+// none is the number of no work.
+const none = -1
+
+// add puts an addition behind the others of its record. Events name the rules of a key in the same order,
+// so the record is mostly the one behind that of the last addition.
+func (b *batch) add(number int32, at placed, a addition) {
 	n := int32(len(b.adds))
 	b.adds = append(b.adds, a)
-	w, known := b.byID[at.id]
-	if !known {
-		b.byID[at.id] = int32(len(b.works))
-		b.works = append(b.works, work{placed: at, first: n, last: n})
-		return
+	to := &b.nodes[number]
+	at.id = recordID{of: at.plan.state.number, sum: to.sum}
+	if to.cursor != none {
+		for w := b.works[to.cursor].next; w != none; w = b.works[w].next {
+			if b.works[w].id.of == at.id.of {
+				b.join(to, w, n)
+				return
+			}
+		}
 	}
+	for w := to.first; w != none; w = b.works[w].next {
+		if b.works[w].id.of == at.id.of {
+			b.join(to, w, n)
+			return
+		}
+		if w == to.cursor {
+			break
+		}
+	}
+	w := int32(len(b.works))
+	b.works = append(b.works, work{placed: at, first: n, last: n, next: none})
+	if to.last != none {
+		b.works[to.last].next = w
+	} else {
+		to.first = w
+	}
+	to.last, to.cursor = w, w
+}
+
+func (b *batch) join(to *node, w, n int32) {
 	b.adds[b.works[w].last].next = n
-	b.works[w].last = n
+	b.works[w].last, to.cursor = n, w
 }
 
 // each calls f with the additions of a record, in the order of their events.
@@ -227,7 +327,12 @@ func (b *batch) run(ctx context.Context) error {
 	if len(b.works) == 0 {
 		return nil
 	}
-	b.evidence = make([]*window.Evidence, len(b.events))
+	b.tell()
+	b.evidence = slices.Grow(b.evidence, len(b.events))[:len(b.events)]
+	b.hashes = slices.Grow(b.hashes, len(b.events))[:len(b.events)]
+	for i, ev := range b.events {
+		b.hashes[i] = window.HashID(ev.ID)
+	}
 	list, shards := b.byShard()
 	if b.e.store != nil {
 		// Nobody else may save what this batch changed before it is saved.
@@ -263,7 +368,8 @@ func (b *batch) byShard() (list []wanted, shards uint64) {
 		}
 		ends[i+1] += ends[i]
 	}
-	list = make([]wanted, len(b.works))
+	b.list = slices.Grow(b.list, len(b.works))[:len(b.works)]
+	list = b.list
 	for i := range b.works {
 		at := &ends[b.works[i].id.shard()]
 		list[*at] = wanted{id: b.works[i].id, plan: b.works[i].plan, work: int32(i)}
@@ -280,11 +386,11 @@ func (b *batch) apply(ctx context.Context, list []wanted, shards uint64) error {
 		return fmt.Errorf("loading state of %d keys: %w", len(list), err)
 	}
 	var waits []deadline
-	records := make([]*record, len(list))
+	b.records = slices.Grow(b.records[:0], len(list))[:len(list)]
 	for i := range list {
-		records[i] = b.applyOne(l, &b.works[list[i].work], list[i].record, &waits)
+		b.records[i] = b.applyOne(l, &b.works[list[i].work], list[i].record, &waits)
 	}
-	return b.e.save(ctx, l, records, saving{waits: waits})
+	return b.e.save(ctx, l, b.records, saving{waits: waits})
 }
 
 // applyOne does the work on one record, which is made where there is none, and adds the deadline that follows from it.
@@ -314,11 +420,13 @@ func (b *batch) applyOne(l *locked, w *work, r *record, waits *[]deadline) *reco
 	}
 	b.announce(r, w, grown)
 	b.repeat(r)
-	r.prune(e.past(r.plan, w.scope), e.opt.Emit, e.marks.ticked)
+	if r.plan.chained {
+		mark = e.past(r.plan, w.scope)
+	}
+	r.prune(mark, e.opt.Emit, e.marks.ticked)
 	if due, ok := e.wait(r, w.scope); ok {
 		*waits = append(*waits, due)
 	}
-	e.memory.change(r)
 	return r
 }
 
@@ -354,7 +462,7 @@ func (b *batch) insert(l *locked, w *work, r *record, mark int64) *record {
 		if b.evidence[a.event] == nil {
 			b.evidence[a.event] = b.e.evidenceOf(ev)
 		}
-		entry, isNew := r.insert(ev, a.pattern, a.captures, b.evidence[a.event])
+		entry, isNew := r.insert(ev, hit{pattern: int(a.pattern), captures: a.captures, hash: b.hashes[a.event], evidence: b.evidence[a.event]})
 		switch {
 		case !isNew:
 			b.repeats = append(b.repeats, repeat{event: a.event, entry: entry})
@@ -442,7 +550,7 @@ func (b *batch) repeat(r *record) {
 	}
 }
 
-func (b *batch) carry(i int, inc *incident.Incident) {
+func (b *batch) carry(i int32, inc *incident.Incident) {
 	b.outcomes[i].Incidents = append(b.outcomes[i].Incidents, inc)
 }
 

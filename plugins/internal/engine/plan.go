@@ -36,6 +36,8 @@ type plan struct {
 	// chunk is how many entries a saved row holds; 0 where nothing is saved.
 	chunk int
 	root  *cond
+	// least is how many events of a window a rule of one pattern needs to fire; 1 where that is not known.
+	least int
 	// positive has the patterns whose events may be firings and count; candidates those at whose times it is judged.
 	positive, candidates uint64
 	// alone has the patterns that can fulfil the rule without any other.
@@ -216,6 +218,10 @@ func (p *plan) finish(r *rule.Rule) {
 	}
 	if !p.monotone {
 		p.ahead = max(p.ahead, 1)
+	}
+	p.least = 1
+	if having := p.patterns[0].having; len(p.patterns) == 1 && p.slides() && having != nil {
+		p.least = having.Least()
 	}
 	p.horizon = add(p.horizon, p.ahead)
 	for i := range p.patterns {

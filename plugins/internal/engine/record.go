@@ -10,8 +10,10 @@ import (
 
 // record is the state of one rule, tenancy and key. The lock of its shard guards all of it.
 type record struct {
-	plan    *plan
-	id      recordID
+	plan *plan
+	id   recordID
+	// next is the next record of the same key, of a rule whose state has a larger number.
+	next    *record
 	tenancy string
 	key     []any
 
@@ -134,12 +136,22 @@ func (r *record) firstSeen(t int64) bool {
 	return false
 }
 
+// hit is what a record takes of a match.
+type hit struct {
+	pattern  int
+	captures []any
+	// hash is that of the event's id; 0 where it is not known.
+	hash     uint32
+	evidence *window.Evidence
+}
+
 // insert adds an event's match of one pattern. isNew is false where the event was counted before.
-func (r *record) insert(ev *event.Event, pattern int, captures []any, evidence *window.Evidence) (e *window.Entry, isNew bool) {
-	added := window.Entry{ID: ev.ID, Time: int64(ev.Time), Patterns: 1 << pattern, Evidence: evidence}
-	if len(captures) > 0 {
+func (r *record) insert(ev *event.Event, h hit) (e *window.Entry, isNew bool) {
+	pattern := h.pattern
+	added := window.Entry{ID: ev.ID, Hash: h.hash, Time: int64(ev.Time), Patterns: 1 << pattern, Evidence: h.evidence}
+	if len(h.captures) > 0 {
 		added.Values = make([][]any, pattern+1)
-		added.Values[pattern] = captures
+		added.Values[pattern] = h.captures
 	}
 	known := r.series.Len()
 	e, grown := r.series.Insert(added)
@@ -164,9 +176,15 @@ func (r *record) insert(ev *event.Event, pattern int, captures []any, evidence *
 // fire judges a monotone rule at the times that the new entries can have changed, and gives the slots that grew.
 func (r *record) fire(fresh []*window.Entry, from event.Time) []*slot {
 	var grown []*slot
-	j := r.judge()
+	var j *judge
 	done := int64(window.MinTime)
 	for _, s := range fresh {
+		if r.tooFew(s) {
+			continue
+		}
+		if j == nil {
+			j = r.judge()
+		}
 		// Windows that end in [s, s+W) contain s.
 		after := max(s.Time-1, done)
 		to := add(s.Time, r.plan.window) - 1
@@ -177,6 +195,20 @@ func (r *record) fire(fresh []*window.Entry, from event.Time) []*slot {
 		grown = append(grown, r.coverNew(s)...)
 	}
 	return grown
+}
+
+// tooFew says that no window with s in it has as many events as the rule needs.
+func (r *record) tooFew(s *window.Entry) bool {
+	least := r.plan.least
+	if least <= 1 {
+		return false
+	}
+	all := r.series.All()
+	if len(all) < least {
+		return true
+	}
+	// Behind the last event there is none, so its own window has the most.
+	return all[len(all)-1] == s && all[len(all)-least].Time <= add(s.Time, -r.plan.window)
 }
 
 // judgeRange judges the candidates with after < time <= to that do not fire yet.

@@ -144,7 +144,7 @@ func (e *Engine) lay(r *record) {
 	}
 	at.due = min(at.due, expires)
 	at.put(r.id.sum, s.buffer)
-	delete(s.records, r.id)
+	s.remove(r)
 	e.memory.drop(r)
 	e.memory.rests(r.plan.state, 1, len(s.buffer)+shelfItem)
 }

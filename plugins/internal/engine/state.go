@@ -20,13 +20,74 @@ const shardCount = 64
 // shard owns a part of the records. Whoever needs several shards locks them in ascending order
 // and holds them until what it changed is saved, so that an older version never overwrites a newer one.
 type shard struct {
-	mu      sync.Mutex
-	records map[recordID]*record // guarded by mu
-	// most is how many records there were since the table was made. Guarded by mu.
+	mu sync.Mutex
+	// records has, by key, the first of its records: they are chained in the order of their rules. Guarded by mu.
+	records map[keySum]*record
+	// most is how many keys there were since the table was made. Guarded by mu.
 	most int
 	// shelves hold the records at rest, by the number of their rule's state; only where there is no store. Guarded by mu.
 	shelves []*shelf
 	buffer  []byte // guarded by mu
+}
+
+// find gives a record, or nil. near may be a record of the same key that comes before it.
+func (s *shard) find(id recordID, near *record) *record {
+	r := near
+	if near == nil || near.id.sum != id.sum || near.id.of >= id.of {
+		r = s.records[id.sum]
+	}
+	for r != nil && r.id.of < id.of {
+		r = r.next
+	}
+	if r == nil || r.id.of != id.of {
+		return nil
+	}
+	return r
+}
+
+// add takes a record in that is not there. near is as in find.
+func (s *shard) add(r, near *record) {
+	if near == nil || near.id.sum != r.id.sum || near.id.of >= r.id.of {
+		first := s.records[r.id.sum]
+		if first == nil || first.id.of > r.id.of {
+			r.next = first
+			s.records[r.id.sum] = r
+			s.most = max(s.most, len(s.records))
+			return
+		}
+		near = first
+	}
+	for near.next != nil && near.next.id.of < r.id.of {
+		near = near.next
+	}
+	r.next, near.next = near.next, r
+}
+
+func (s *shard) remove(r *record) {
+	first := s.records[r.id.sum]
+	switch {
+	case first != r:
+		for first.next != r {
+			first = first.next
+		}
+		first.next = r.next
+	case r.next == nil:
+		delete(s.records, r.id.sum)
+	default:
+		s.records[r.id.sum] = r.next
+	}
+	r.next = nil
+}
+
+// each calls f with all records; f may remove the one that it is given.
+func (s *shard) each(f func(r *record)) {
+	for _, r := range s.records {
+		for r != nil {
+			next := r.next
+			f(r)
+			r = next
+		}
+	}
 }
 
 // recordID names the state of one rule and key: by the number of the rule's state, and by scope and key.
@@ -79,6 +140,8 @@ type locked struct {
 	e *Engine
 	// shards has a bit for each of them.
 	shards uint64
+	// near is the record that was added last.
+	near *record
 	// extra are rows to write beside the records: what was quarantined.
 	extra []Change
 }
@@ -117,17 +180,18 @@ type wanted struct {
 // load brings records into memory; those without a row stay absent.
 func (l *locked) load(ctx context.Context, list []wanted) error {
 	var missing []int
+	var near *record
 	for i := range list {
 		w := &list[i]
-		if w.record = l.e.shards[w.id.shard()].records[w.id]; w.record == nil {
+		w.record = l.e.shards[w.id.shard()].find(w.id, near)
+		switch {
+		case w.record != nil:
+			near = w.record
+		case l.e.store == nil:
+			w.record = l.wake(w)
+		default:
 			missing = append(missing, i)
 		}
-	}
-	if l.e.store == nil {
-		for _, at := range missing {
-			list[at].record = l.wake(&list[at])
-		}
-		return nil
 	}
 	if len(missing) == 0 {
 		return nil
@@ -220,9 +284,8 @@ func (l *locked) quarantine(key string, value []byte, cause error) {
 
 // put takes a record into memory.
 func (l *locked) put(r *record) {
-	s := &l.e.shards[r.id.shard()]
-	s.records[r.id] = r
-	s.most = max(s.most, len(s.records))
+	l.e.shards[r.id.shard()].add(r, l.near)
+	l.near = r
 	l.e.memory.change(r)
 }
 

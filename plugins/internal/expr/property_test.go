@@ -59,3 +59,41 @@ type single struct{ v any }
 
 func (s single) Field(Ref) any          { return s.v }
 func (single) Aggregate(*Aggregate) any { return nil }
+
+// TestLeastEventsAreNeeded draws conditions and events: where one holds there are at least as many as it says.
+func TestLeastEventsAreNeeded(t *testing.T) {
+	more := 0
+	rapid.Check(t, func(t *rapid.T) {
+		part := rapid.Custom(func(t *rapid.T) string {
+			aggregate := rapid.SampledFrom([]string{"count()", "count(x)", "distinct(x)", "sum(x)", "max(x)"}).Draw(t, "aggregate")
+			op := rapid.SampledFrom([]string{"<", "<=", ">", ">=", "==", "!="}).Draw(t, "op")
+			bound := rapid.SampledFrom([]string{"0", "1", "2", "3", "-1", "1.5", "1 + 1", "2 - 4"}).Draw(t, "bound")
+			if rapid.Bool().Draw(t, "turned") {
+				return bound + " " + op + " " + aggregate
+			}
+			return aggregate + " " + op + " " + bound
+		})
+		text := part.Draw(t, "first")
+		for range rapid.IntRange(0, 2).Draw(t, "parts") {
+			text = "(" + text + rapid.SampledFrom([]string{" and ", " or "}).Draw(t, "join") + part.Draw(t, "part") + ")"
+		}
+		if rapid.IntRange(0, 5).Draw(t, "negated") == 0 {
+			text = "not (" + text + ")"
+		}
+		e, err := Parse(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if e.Least() > 1 {
+			more++
+		}
+		value := rapid.SampledFrom([]any{nil, int64(-2), int64(2), 2.5, []any{int64(3), "b", "c"}})
+		events := rapid.SliceOfN(value, 1, 6).Draw(t, "events")
+		if e.Holds(over(events)) && len(events) < e.Least() {
+			t.Fatalf("%s holds over %v, and says that it needs %d", e, events, e.Least())
+		}
+	})
+	if more == 0 {
+		t.Fatal("no condition needed more than one event")
+	}
+}

@@ -28,16 +28,18 @@ const MaxPatterns = 64
 type Entry struct {
 	ID   string
 	Time int64
+	// Hash is that of ID, by HashID; 0 where it is not known.
+	Hash uint32
+	// Fires says that the rule's condition holds at Time; set on positive entries only.
+	Fires bool
+	// Judged says that the condition was judged for good.
+	Judged bool
 	// Patterns has a bit for each pattern that took the event.
 	Patterns uint64
 	// Values holds, by pattern, what the rule needs of the event later; nil for a pattern that needs nothing.
 	Values [][]any
 	// Evidence is shared by the entries of one event in all keys; may be nil.
 	Evidence *Evidence
-	// Fires says that the rule's condition holds at Time; set on positive entries only.
-	Fires bool
-	// Judged says that the condition was judged for good.
-	Judged bool
 	// Carried names the slots (by their start) whose incidents left with the message of this event.
 	Carried []int64
 	// Covered names the slots whose count has this event in it. It is derived from Fires and not saved.
@@ -76,11 +78,17 @@ func (iv Interval) Has(e *Entry) bool {
 type Series struct {
 	all       []*Entry
 	byPattern [][]*Entry // nil for a single pattern: all is the same
-	byID      map[string]*Entry
+	byID      idTable    // of no length for a short series
+	// spare are entries that are allocated and not used.
+	spare []Entry
 }
 
-// indexFrom is the length from which ids are found by a map.
-const indexFrom = 16
+const (
+	// indexFrom is the length from which ids are found by a table.
+	indexFrom = 16
+	// maxSpare is how many entries are allocated at once. They are freed together.
+	maxSpare = 16
+)
 
 // New gives an empty series for a rule of that many patterns.
 func New(patterns int) *Series {
@@ -106,12 +114,14 @@ func (s *Series) Pattern(p int) []*Entry {
 }
 
 // Find gives the entry of that id, or nil.
-func (s *Series) Find(id string) *Entry {
-	if s.byID != nil {
-		return s.byID[id]
+func (s *Series) Find(id string) *Entry { return s.find(HashID(id), id) }
+
+func (s *Series) find(hash uint32, id string) *Entry {
+	if len(s.byID.slots) > 0 {
+		return s.byID.find(hash, id)
 	}
 	for _, e := range s.all {
-		if e.ID == id {
+		if e.Hash == hash && e.ID == id {
 			return e
 		}
 	}
@@ -121,10 +131,18 @@ func (s *Series) Find(id string) *Entry {
 // Insert adds e, unless its id is known: then the known entry is returned, and takes those patterns and values
 // of e that it had not.
 func (s *Series) Insert(e Entry) (entry *Entry, grown bool) {
-	if known := s.Find(e.ID); known != nil {
+	if e.Hash == 0 {
+		e.Hash = HashID(e.ID)
+	}
+	if known := s.find(e.Hash, e.ID); known != nil {
 		return known, s.merge(known, &e)
 	}
-	added := &e
+	if len(s.spare) == 0 {
+		s.spare = make([]Entry, min(max(len(s.all)/2, 1), maxSpare))
+	}
+	added := &s.spare[0]
+	s.spare = s.spare[1:]
+	*added = e
 	s.all = insert(s.all, added)
 	for p := range s.byPattern {
 		if added.Patterns&(1<<p) != 0 {
@@ -132,12 +150,11 @@ func (s *Series) Insert(e Entry) (entry *Entry, grown bool) {
 		}
 	}
 	switch {
-	case s.byID != nil:
-		s.byID[added.ID] = added
+	case len(s.byID.slots) > 0:
+		s.byID.add(added)
 	case len(s.all) >= indexFrom:
-		s.byID = make(map[string]*Entry, 2*indexFrom)
 		for _, each := range s.all {
-			s.byID[each.ID] = each
+			s.byID.add(each)
 		}
 	}
 	return added, true
@@ -183,9 +200,12 @@ func (s *Series) Prune(t int64) []*Entry {
 	for p := range s.byPattern {
 		s.byPattern[p] = cut(s.byPattern[p], after(s.byPattern[p], t))
 	}
-	if s.byID != nil {
+	if len(s.byID.slots) > 0 {
 		for _, e := range gone {
-			delete(s.byID, e.ID)
+			s.byID.remove(e)
+		}
+		if len(s.all) < indexFrom/2 {
+			s.byID = idTable{}
 		}
 	}
 	return gone
