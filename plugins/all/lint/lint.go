@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"sort"
 
 	"github.com/redpanda-data/benthos/v4/public/service"
@@ -113,6 +114,7 @@ func Files(paths []string, o Options) []Report {
 			}
 		}
 		inOrder(reports[i].Findings)
+		reports[i].Findings = slices.Compact(reports[i].Findings)
 	}
 	return reports
 }
@@ -173,6 +175,9 @@ func ofProblems(problems rule.Problems) []Finding {
 
 func inOrder(found []Finding) {
 	sort.SliceStable(found, func(i, j int) bool {
+		if found[i].File != found[j].File {
+			return found[i].File < found[j].File
+		}
 		if found[i].Line != found[j].Line {
 			return found[i].Line < found[j].Line
 		}
