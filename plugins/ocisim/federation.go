@@ -23,7 +23,7 @@ const (
 
 // bearerRoute finds what answers a request whose caller proves itself otherwise than by a signature with a known key:
 // to the metadata service, and for tokens. All of them belong to the first tenancy.
-func (q *request) bearerRoute(r *http.Request) (string, func(*http.Request) (*answer, *apiError)) {
+func (q *request) bearerRoute() (string, func(*http.Request) (*answer, *apiError)) {
 	switch {
 	case strings.HasPrefix(q.path, metadataRoot):
 		return metadataOperation, q.metadata

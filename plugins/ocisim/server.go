@@ -98,7 +98,7 @@ func (s *Sim) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func (q *request) handle(r *http.Request) (*answer, *Fault, *apiError) {
-	if op, route := q.bearerRoute(r); route != nil {
+	if op, route := q.bearerRoute(); route != nil {
 		return q.handleBearer(r, op, route)
 	}
 	if err := q.authenticate(r); err != nil {

@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -160,7 +161,7 @@ func (p principal) sign(r *http.Request, keyID string, key *rsa.PrivateKey, body
 	if body != nil {
 		sum := sha256.Sum256(body)
 		r.Header.Set("X-Content-Sha256", base64.StdEncoding.EncodeToString(sum[:]))
-		r.Header.Set("Content-Length", fmt.Sprint(len(body)))
+		r.Header.Set("Content-Length", strconv.Itoa(len(body)))
 		headers = append(headers, "content-length", "content-type", "x-content-sha256")
 	}
 	sign(p.t, r, key, keyID, headers...)

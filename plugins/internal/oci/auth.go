@@ -67,8 +67,9 @@ func (a Auth) String() string {
 		return "resource principal"
 	case WorkloadIdentity:
 		return "workload identity"
+	default:
+		return "API key of " + a.User
 	}
-	return "API key of " + a.User
 }
 
 // GoString is String, so that %#v shows no secret either.

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -41,11 +42,10 @@ func TestConnectionsThatGoBadAreTriedAgain(t *testing.T) {
 				sim := simulate(t, ocisim.Config{})
 				o := options(sim)
 				o.Transport, o.Endpoint = nil, "http://127.0.0.1/{region}"
-				dialed := 0
+				var dialed atomic.Int64
 				o.Dial = func(context.Context, string, string) (net.Conn, error) {
 					here, there := net.Pipe()
-					dialed++
-					if dialed == 1 {
+					if dialed.Add(1) == 1 {
 						go func() { readRequest(there); tt.bad(there) }()
 						return here, nil
 					}
@@ -62,8 +62,8 @@ func TestConnectionsThatGoBadAreTriedAgain(t *testing.T) {
 				took := time.Since(began)
 				time.Sleep(time.Second) // whoever drips finds out
 				// The first try, and a second before the next.
-				if took != tt.wait+time.Second || dialed != 2 {
-					t.Errorf("got an answer after %s and %d connections, want %s and 2", took, dialed, tt.wait+time.Second)
+				if took != tt.wait+time.Second || dialed.Load() != 2 {
+					t.Errorf("got an answer after %s and %d connections, want %s and 2", took, dialed.Load(), tt.wait+time.Second)
 				}
 			})
 		})
@@ -74,10 +74,10 @@ func TestConnectionsThatGoBadAreTriedAgain(t *testing.T) {
 func TestAddressThatLeadsNowhereIsGivenUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := options(simulate(t, ocisim.Config{}))
-		dialed := 0
+		var dialed atomic.Int64
 		o.Transport, o.Retry.Attempts = nil, 3
 		o.Dial = func(ctx context.Context, _, _ string) (net.Conn, error) {
-			dialed++
+			dialed.Add(1)
 			<-ctx.Done()
 			return nil, ctx.Err()
 		}
@@ -86,8 +86,8 @@ func TestAddressThatLeadsNowhereIsGivenUp(t *testing.T) {
 		began := time.Now()
 		_, err := c.Regions(t.Context())
 		// Three tries, with pauses of one and two seconds.
-		if got := time.Since(began); KindOf(err) != Unreachable || got != 3*DefaultTimeout+3*time.Second || dialed != 3 {
-			t.Errorf("got %v after %s and %d connections, want the sentence after %s and 3", err, got, dialed, 3*DefaultTimeout+3*time.Second)
+		if got := time.Since(began); KindOf(err) != Unreachable || got != 3*DefaultTimeout+3*time.Second || dialed.Load() != 3 {
+			t.Errorf("got %v after %s and %d connections, want the sentence after %s and 3", err, got, dialed.Load(), 3*DefaultTimeout+3*time.Second)
 		}
 	})
 }

@@ -153,7 +153,7 @@ func (p *principal) login(ctx context.Context) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.held.who.Tenancy != "" && p.held.who.Tenancy != g.who.Tenancy {
-		return &Error{Kind: BadConfig, Sentence: fmt.Sprintf("%s is now of another tenancy than before: restart to follow it", g.who.Name)}
+		return &Error{Kind: BadConfig, Sentence: g.who.Name + " is now of another tenancy than before: restart to follow it"}
 	}
 	p.held, p.failed = g, time.Time{}
 	return nil

@@ -193,6 +193,7 @@ func TestTokenThatEndsOnTheWayCostsOneRefusal(t *testing.T) {
 			r.session(t)
 		case ResourcePrincipal:
 			r.function(t)
+		default:
 		}
 		if _, err := c.Regions(t.Context()); err != nil {
 			t.Fatal(err)

@@ -44,6 +44,7 @@ func (id identity) may(statement string) (own, who, mend string) {
 		return strings.Replace(statement, group, "any-user", 1) + fmt.Sprintf(
 			" where all {request.principal.type = 'workload', request.principal.namespace = '%s', request.principal.service_account = '%s', request.principal.cluster_id = 'CLUSTER_OCID'}",
 			namespace, name), id.Name, "with the cluster's OCID in it"
+	default:
+		return statement, "the key's user", "with the user's group in it"
 	}
-	return statement, "the key's user", "with the user's group in it"
 }

@@ -111,7 +111,7 @@ func tlsTrouble(err error) string {
 		return "its certificate is signed by " + who
 	}
 	if wrong, ok := errors.AsType[x509.HostnameError](err); ok {
-		return fmt.Sprintf("its certificate is for another host than %s", clean(wrong.Host))
+		return "its certificate is for another host than " + clean(wrong.Host)
 	}
 	if invalid, ok := errors.AsType[x509.CertificateInvalidError](err); ok {
 		if invalid.Reason == x509.Expired {

@@ -204,9 +204,12 @@ func TestPodTrustsItsClusterAndNobodyElse(t *testing.T) {
 			o := r.options(t, WorkloadIdentity)
 			r.env[envKubernetes] = tt.host
 			o.Transport, o.Endpoint, o.TLS = nil, "https://"+net.JoinHostPort(tt.host, workloadPort)+"/{region}", TLS{RootCAs: a.pem}
+			var mu sync.Mutex
 			var asked []string
 			o.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
+				mu.Lock()
 				asked = append(asked, address)
+				mu.Unlock()
 				return new(net.Dialer).DialContext(ctx, network, server.Listener.Addr().String())
 			}
 			c, err := New(o)
@@ -223,6 +226,8 @@ func TestPodTrustsItsClusterAndNobodyElse(t *testing.T) {
 			if _, err := c.Regions(t.Context()); err != nil {
 				t.Error(err)
 			}
+			mu.Lock()
+			defer mu.Unlock()
 			if asked[0] != net.JoinHostPort(tt.host, "12250") {
 				t.Errorf("got a connection to %s, want port 12250 of the cluster", asked[0])
 			}
