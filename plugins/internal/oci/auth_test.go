@@ -225,13 +225,14 @@ func TestProfilesAreReadAsOraclesToolsDo(t *testing.T) {
 	write(t, keyFile, pkcs8(t, key(t)), 0o600)
 	a := goodAuth(t)
 	write(t, config, "\ufeff# a comment\n[DEFAULT]\nuser = "+a.User+"\nfingerprint="+strings.ToUpper(a.Fingerprint)+"\ntenancy="+a.Tenancy+
-		"\nregion=IAD\nkey_file="+keyFile+"\n\n[FRA]\r\n; another\nregion=eu-frankfurt-1\n[TOKEN]\nsecurity_token_file=/x\n[EMPTY]\n", 0o600)
+		"\nregion=IAD\nkey_file="+keyFile+"\n\n[FRA]\r\n; another\nregion=eu-frankfurt-1\n[TOKEN]\nsecurity_token_file=/x\n[OBO]\ndelegation_token_file=/x\n[EMPTY]\n", 0o600)
 	for _, tt := range []struct{ profile, region, wantRegion, wantErr string }{
 		{"", "", "us-ashburn-1", ""},
 		{"DEFAULT", "", "us-ashburn-1", ""},
 		{"FRA", "", "eu-frankfurt-1", ""},
 		{"FRA", "uk-london-1", "uk-london-1", ""},
-		{"TOKEN", "", "", "session token"},
+		{"TOKEN", "", "", "set auth.type to session_token"},
+		{"OBO", "", "", "delegation token, which this program cannot use"},
 		{"EMPTY", "", "", "has no profile [EMPTY]"},
 		{"NONE", "", "", "has no profile [NONE]"},
 	} {

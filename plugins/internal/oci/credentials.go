@@ -150,7 +150,10 @@ func (a Auth) readAPIKey(l *look) (held, error) {
 		if err != nil {
 			return held{}, err
 		}
-		if section["security_token_file"] != "" || section["delegation_token_file"] != "" {
+		if section["delegation_token_file"] != "" {
+			return held{}, badAuth("%sit holds a delegation token, which this program cannot use: choose a profile with an API key (user, fingerprint, key_file)", where)
+		}
+		if section["security_token_file"] != "" {
 			return held{}, badAuth("%sit holds a session token, which ends within the hour: set auth.type to %s to use it, or choose a profile with an API key (user, fingerprint, key_file)", where, SessionToken)
 		}
 		a = a.fill(section)

@@ -68,7 +68,8 @@ func Auth() []*service.ConfigField {
 			service.NewStringField(fieldProfile).Description("Profile of the config file. Empty means `DEFAULT`.").Default("").Example("PROD"),
 		).Description("With whose key requests are signed.").LintRule(lintAuth()),
 		service.NewStringField(fieldEndpoint).Description("Where the APIs stand, instead of at Oracle's hosts; `{region}` and `{service}` in it are replaced. " +
-			"Plain http is allowed to this machine only. For proxies, and for the simulator.").Default("").Advanced().
+			"A service is `audit`, `identity`, `cloudguard`, `logging`, `streaming`, or `auth` where an instance gets its tokens. " +
+			"Plain http is allowed to this machine only. For gateways, and for the simulator.").Default("").Advanced().
 			Example("http://127.0.0.1:8081/{region}"),
 		service.NewObjectField(fieldTLS,
 			service.NewStringField(fieldRootCAs).Description("Certificates in PEM form of authorities to trust beside the machine's own.").Default(""),
