@@ -97,13 +97,16 @@ func (c *Cursor) has(name string) bool {
 
 // Saved says that the changes were written.
 func (c *Cursor) Saved(s *Save) {
-	c.saved, c.savedAgain, c.segments = s.end, s.again, s.kept
-	c.passes = slices.Clone(c.passes[s.passes:])
 	for _, seg := range s.kept {
+		if c.has(seg.name) {
+			continue
+		}
 		for _, id := range seg.ids {
 			c.seen[id] = nil
 		}
 	}
+	c.saved, c.savedAgain, c.segments = s.end, s.again, s.kept
+	c.passes = slices.Clone(c.passes[s.passes:])
 	for _, seg := range s.gone {
 		for _, id := range seg.ids {
 			delete(c.seen, id)

@@ -126,7 +126,7 @@ func readRow(raw []byte) Item {
 		return item
 	}
 	item.Raw = data
-	if !json.Valid(data) {
+	if !valid(data) {
 		item.Err = errors.New("the record is no valid JSON")
 	}
 	// What can be known of a broken record is used, so that it is told from others.

@@ -83,13 +83,34 @@ func split(body []byte, f form) ([]Item, error) {
 			rest = skip(rest[1:])
 		}
 		first = false
-		n, err := extent(rest)
+		item, n, err := f.next(rest)
 		if err != nil {
 			return nil, err
 		}
-		items = append(items, read(rest[:n:n], f))
+		items = append(items, item)
 		rest = skip(rest[n:])
 	}
+}
+
+// next reads the item at the start of rest. One that is whole and valid is read in one go; what is wrong with another is found out patiently.
+func (f form) next(rest []byte) (item Item, length int, err error) {
+	var found named
+	whole := func(name, value []byte) { found.see(f, name, value) }
+	if f.item != nil {
+		whole = nil
+	}
+	n, ok := object(rest, whole)
+	if !ok {
+		if n, err = extent(rest); err != nil {
+			return item, 0, err
+		}
+		return read(rest[:n:n], f), n, nil
+	}
+	raw := rest[:n:n]
+	if f.item != nil {
+		return f.item(raw), n, nil
+	}
+	return found.item(f, Item{Raw: raw}), n, nil
 }
 
 // read finds the id and the time of an item.
@@ -102,28 +123,39 @@ func read(raw []byte, f form) Item {
 	case raw[0] != '{':
 		item.Err = fmt.Errorf("the record is no object but begins with %.20q", raw)
 		return item
-	case !json.Valid(raw):
+	case !valid(raw):
 		item.Err = errors.New("the record is no valid JSON")
 	}
-	var when string
-	err := fields(raw, func(name, value []byte) {
-		switch string(name) {
-		case f.id:
-			item.ID, _ = text(value)
-		case f.time:
-			when, _ = text(value)
-		}
-	})
+	var found named
+	err := fields(raw, func(name, value []byte) { found.see(f, name, value) })
 	if item.Err == nil {
 		item.Err = err
 	}
+	return found.item(f, item)
+}
+
+// named are the fields of an item that name it and its time.
+type named struct{ id, when string }
+
+func (n *named) see(f form, name, value []byte) {
+	switch string(name) {
+	case f.id:
+		n.id, _ = text(value)
+	case f.time:
+		n.when, _ = text(value)
+	}
+}
+
+// item completes an item by its fields.
+func (n *named) item(f form, item Item) Item {
+	item.ID = n.id
 	if item.ID == "" && item.Err == nil {
 		item.Err = fmt.Errorf("the record has no %s", f.id)
 	}
-	at, ok := moment(when)
+	at, ok := moment(n.when)
 	item.Time = at
 	if !ok && item.Err == nil {
-		item.Err = fmt.Errorf("the record's %s is no RFC 3339 time but %.40q", f.time, when)
+		item.Err = fmt.Errorf("the record's %s is no RFC 3339 time but %.40q", f.time, n.when)
 	}
 	return item
 }

@@ -54,9 +54,10 @@ func (r *reader) readSpan(p *partition, pass *collect.Pass, span collect.Span) (
 		pages++
 		// Said before the records are handed on: Benthos takes them only from an input that is connected.
 		r.trouble.Store(nil)
+		from := origin{p: p, pass: pass, span: span, page: page, start: span.Start.Format(time.RFC3339), end: span.End.Format(time.RFC3339)}
 		for items := page.Items; len(items) > 0; {
 			n := min(len(items), maxBatch)
-			if err := r.deliver(origin{p: p, pass: pass, span: span, page: page}, items[:n]); err != nil {
+			if err := r.deliver(from, items[:n]); err != nil {
 				return pages, err
 			}
 			items = items[n:]
@@ -78,6 +79,8 @@ type origin struct {
 	pass *collect.Pass
 	span collect.Span
 	page oci.Page
+	// start and end are those of the span, as metadata has them.
+	start, end string
 }
 
 // deliver hands the new records among items on, as they came.
@@ -154,8 +157,8 @@ func (r *reader) message(from origin, item oci.Item) *service.Message {
 	m.MetaSetMut("oci_source", r.conf.Component)
 	m.MetaSetMut("oci_tenancy", r.client.Tenancy())
 	m.MetaSetMut("oci_region", from.p.Region)
-	m.MetaSetMut("oci_window_start", from.span.Start.Format(time.RFC3339))
-	m.MetaSetMut("oci_window_end", from.span.End.Format(time.RFC3339))
+	m.MetaSetMut("oci_window_start", from.start)
+	m.MetaSetMut("oci_window_end", from.end)
 	m.MetaSetMut("oci_request_id", from.page.RequestID)
 	if item.Err != nil {
 		m.MetaSetMut("oci_error", item.Err.Error())
