@@ -161,19 +161,19 @@ func TestOneCompartmentIsBackfilledInWindowsAbreast(t *testing.T) {
 	})
 }
 
-func TestLiveInputStaysInTimeBesideABackfill(t *testing.T) {
+func TestLiveInputStaysInTimeBesideABackfillOfAYear(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		now := time.Now().Truncate(time.Minute)
 		r := newRig(t, ocisim.Config{
-			Start: now.Add(-100 * day), End: now.Add(time.Hour), Events: 2000, Compartments: 9, Users: 50, Regions: []string{"eu-frankfurt-1"},
+			Start: now.Add(-364 * day), End: now.Add(time.Hour), Events: 2000, Compartments: 9, Users: 50, Regions: []string{"eu-frankfurt-1"},
 			LateFraction: -1, IndexLag: -1,
 		}, "")
-		r.rate = 1
+		r.rate = 3
 		r.via = func(next http.RoundTripper) http.RoundTripper { return slow{next, 200 * time.Millisecond} }
 		live, old := newInbox(), newInbox()
-		// One process, one cache and one rate for both; the backfill has ten times the requests ready.
+		// One process, one cache and one rate for both; the backfill has far more requests ready.
 		liveInput := r.input("start: -1h\n")
-		backfill := r.input(fmt.Sprintf("threads: 20\nstart: %s\nend: %s\n", now.Add(-100*day).Format(time.RFC3339), now.Add(-time.Hour).Format(time.RFC3339)))
+		backfill := r.input(fmt.Sprintf("threads: 20\nstart: %s\nend: %s\n", now.Add(-364*day).Format(time.RFC3339), now.Add(-time.Hour).Format(time.RFC3339)))
 		ended, over := make(chan time.Duration, 1), make(chan struct{})
 		go func() {
 			r.drain(backfill, old, nil)
