@@ -238,6 +238,34 @@ func TestInputsShareTheNamesOfTheirMetrics(t *testing.T) {
 	}
 }
 
+// TestLagIsToldWhileCatchingUp reads a month from an API that takes its time.
+func TestLagIsToldWhileCatchingUp(t *testing.T) {
+	t.Parallel()
+	w, _ := twoTenancies(t)
+	w.put(func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(out http.ResponseWriter, r *http.Request) {
+			select {
+			case <-time.After(200 * time.Millisecond):
+			case <-r.Context().Done():
+			}
+			next.ServeHTTP(out, r)
+		})
+	})
+	in := w.poller("oci_audit", 0)
+	fields, _ := in["oci_audit"].(map[string]any)
+	fields["start"] = "-300d"
+	dir := t.TempDir()
+	s := serve(t, pipeline{
+		inputs: []map[string]any{in}, state: filepath.Join(dir, "state.db"),
+		output: map[string]any{"file": map[string]any{"path": filepath.Join(dir, "out.jsonl"), "codec": "lines"}},
+	}.yaml(t))
+	const lag = "oci_audit_lag_seconds"
+	eventually(t, time.Minute, "the lag told", func() bool { return sum(s.metrics(t), lag, nil) > 0 })
+	if n := sum(s.metrics(t), lag, nil); n < 100*24*3600 {
+		t.Errorf("got a lag of %g s, want the best part of a year", n)
+	}
+}
+
 // TestReadyNamesAWrappedInputThatCannotConnect wraps an input whose broker is not there.
 func TestReadyNamesAWrappedInputThatCannotConnect(t *testing.T) {
 	t.Parallel()

@@ -228,11 +228,11 @@ func TestSecretsAppearNowhere(t *testing.T) {
 				said[path] = body
 			}
 			for _, args := range [][]string{{"check"}, {"check", "--json"}, {"lint", "--verbose"}, {"echo"}} {
-				said[strings.Join(args, " ")] = command(t, env, append(args, s.config)...)
+				said[strings.Join(args, " ")] = printed(t, env, append(args, s.config)...)
 			}
 			for mistake, config := range broken(t, s.config) {
 				for _, name := range []string{"lint", "check", "run", "echo"} {
-					said[name+" of a config with "+mistake] = command(t, env, name, config)
+					said[name+" of a config with "+mistake] = printed(t, env, name, config)
 				}
 			}
 			s.kill()
@@ -291,8 +291,8 @@ func broken(t *testing.T, config string) map[string]string {
 	return paths
 }
 
-// command runs the program once more and gives all that it prints within some seconds.
-func command(t *testing.T, env []string, args ...string) string {
+// printed runs the program once more and gives all that it prints within some seconds.
+func printed(t *testing.T, env []string, args ...string) string {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 	defer cancel()

@@ -23,6 +23,7 @@ func (r *reader) decide() {
 	running, refreshing := 0, false
 	refresh := time.Now().Add(r.conf.Refresh)
 	report := newReport(r)
+	var measured time.Time
 	defer func() {
 		for range running {
 			<-results
@@ -51,6 +52,11 @@ func (r *reader) decide() {
 			go func() { found <- r.discover(r.ctx) }()
 		}
 		report.tick(time.Now())
+		// A reader that is busy has no pause, and is behind just then.
+		if now := time.Now(); now.Sub(measured) >= measureEvery {
+			measured = now
+			r.measure()
+		}
 		if running == 0 && r.finished() {
 			r.finish()
 			return
@@ -76,7 +82,6 @@ func (r *reader) decide() {
 				p.waiting = false
 			}
 		case <-timer.C:
-			r.measure()
 		}
 		timer.Stop()
 	}

@@ -20,6 +20,7 @@ const (
 	saveTimeout   = 10 * time.Second // for the last save at shutdown
 	savePart      = 2000             // records delivered of windows that are not over, before they are saved
 	progressEvery = 30 * time.Second // between two lines about a long catch-up
+	measureEvery  = 10 * time.Second // between two measurements of the lag
 	tryBeforeRed  = 3                // failures in a row of every partition before the input counts as disconnected
 	tryBeforeGone = 3                // refusals in a row before a bounded run ends without a partition
 )
