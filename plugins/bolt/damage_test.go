@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"benthos-oci/tests/faults"
 )
@@ -23,7 +24,7 @@ func written(t *testing.T) (data []byte, want map[string]string) {
 	want = map[string]string{}
 	for i := range 60 {
 		key, value := fmt.Sprintf("oci_audit/%02d", i%40), strings.Repeat(fmt.Sprintf("value %d ", i), 20)
-		if err := s.Save([]Item{{Key: key, Value: []byte(value)}}); err != nil {
+		if err := s.Save([]Item{{Key: key, Value: []byte(value), TTL: time.Duration(i%2) * time.Hour}}); err != nil {
 			t.Fatal(err)
 		}
 		want[key] = value
@@ -51,6 +52,7 @@ func written(t *testing.T) (data []byte, want map[string]string) {
 func judge(t *testing.T, what string, data []byte, want map[string]string) (refused bool) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "s.db")
+	defer os.Remove(path)
 	if err := os.WriteFile(path, data, 0o600); err != nil {
 		t.Fatal(err)
 	}

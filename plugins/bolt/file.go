@@ -111,7 +111,15 @@ func openNewDB(path string, noSync bool) (*bbolt.DB, error) {
 	case err == nil && info.Size() == 0:
 		return nil, fmt.Errorf("%w: it is empty", ErrDamaged)
 	}
-	return openDB(path, noSync)
+	// While it is open for reading nobody else writes to it.
+	reading, err := openDB(path, bbolt.Options{Timeout: lockTimeout, ReadOnly: true})
+	if err != nil {
+		return nil, err
+	}
+	if err := errors.Join(checkPages(path), reading.Close()); err != nil {
+		return nil, err
+	}
+	return openDB(path, writing(noSync))
 }
 
 // create makes an empty database at path, unless somebody else has made one meanwhile.
@@ -122,7 +130,7 @@ func create(path string, noSync bool) error {
 	}
 	defer os.RemoveAll(dir)
 	fresh := filepath.Join(dir, "state.db")
-	db, err := openDB(fresh, noSync)
+	db, err := openDB(fresh, writing(noSync))
 	if err != nil {
 		return err
 	}
@@ -136,13 +144,14 @@ func create(path string, noSync bool) error {
 	return nil
 }
 
-func openDB(path string, noSync bool) (db *bbolt.DB, err error) {
+// writing gives the options by which a database is written to.
+func writing(noSync bool) bbolt.Options {
+	return bbolt.Options{Timeout: lockTimeout, NoSync: noSync, FreelistType: bbolt.FreelistMapType}
+}
+
+func openDB(path string, o bbolt.Options) (db *bbolt.DB, err error) {
 	err = guard(func() (err error) {
-		db, err = bbolt.Open(path, 0o600, &bbolt.Options{
-			Timeout:      lockTimeout,
-			NoSync:       noSync,
-			FreelistType: bbolt.FreelistMapType,
-		})
+		db, err = bbolt.Open(path, 0o600, &o)
 		return err
 	})
 	return db, err
@@ -197,7 +206,7 @@ func openTemporary(o Options) (*file, error) {
 		return nil, fmt.Errorf("making a temporary store: %w", err)
 	}
 	path := filepath.Join(dir, "state.db")
-	db, err := openDB(path, true)
+	db, err := openDB(path, writing(true))
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("making a temporary store: %w", err), os.RemoveAll(dir))
 	}

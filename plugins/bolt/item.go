@@ -85,6 +85,15 @@ func readTotal(tx *bbolt.Tx, bucket []byte) (total, error) {
 
 // verify reads everything that is stored: each item is what was written, is found by its key, and none is missing.
 func (s *Store) verify(tx *bbolt.Tx) error {
+	err := tx.ForEach(func(name []byte, _ *bbolt.Bucket) error {
+		if !bytes.HasPrefix(name, []byte("values/")) && !bytes.HasPrefix(name, []byte("expiry/")) && string(name) != metaBucket {
+			return fmt.Errorf("%w: it holds %.40q", ErrDamaged, name)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
 	want, err := readTotal(tx, s.values)
 	if err != nil {
 		return err
@@ -94,6 +103,7 @@ func (s *Store) verify(tx *bbolt.Tx) error {
 		return fmt.Errorf("%w: %s is not there any more", ErrDamaged, s.values)
 	}
 	var have total
+	expiring := 0
 	err = values.ForEach(func(key, stored []byte) error {
 		it, err := readItem(key, stored)
 		if err != nil {
@@ -101,6 +111,9 @@ func (s *Store) verify(tx *bbolt.Tx) error {
 		}
 		if !bytes.Equal(values.Get(key), stored) {
 			return fmt.Errorf("%w: the item %q is not found by its key", ErrDamaged, key)
+		}
+		if it.expires != 0 {
+			expiring++
 		}
 		have.add(it)
 		return nil
@@ -110,6 +123,23 @@ func (s *Store) verify(tx *bbolt.Tx) error {
 	}
 	if have != want {
 		return fmt.Errorf("%w: it holds %d items, and %d were written", ErrDamaged, have.items, want.items)
+	}
+	err = tx.Bucket(s.expiry).ForEach(func(row, _ []byte) error {
+		if len(row) <= expiryBytes || len(row) > expiryBytes+bbolt.MaxKeySize {
+			return fmt.Errorf("%w: a time of expiry cannot be", ErrDamaged)
+		}
+		stored := values.Get(row[expiryBytes:])
+		if len(stored) < header || !bytes.Equal(stored[:expiryBytes], row[:expiryBytes]) {
+			return fmt.Errorf("%w: %q does not expire when it says", ErrDamaged, row[expiryBytes:])
+		}
+		expiring--
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if expiring != 0 {
+		return fmt.Errorf("%w: %d times of expiry are not there any more", ErrDamaged, expiring)
 	}
 	return nil
 }
