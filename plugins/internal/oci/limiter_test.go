@@ -2,47 +2,55 @@ package oci
 
 import (
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 )
 
-func TestBackfillUsesTheWholeRateAndLetsLiveRequestsGoBefore(t *testing.T) {
+// TestOneRequestTriesWhetherAThrottleIsOver has a hundred requests wait behind a throttle.
+func TestOneRequestTriesWhetherAThrottleIsOver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		const perSecond, workers = 10, 40
-		l := NewLimiter(perSecond)
-		ctx := t.Context()
-		began := time.Now()
-		var sent int
-		var mu sync.Mutex
-		var wg sync.WaitGroup
-		for range workers {
-			wg.Go(func() {
-				for time.Since(began) < time.Minute {
-					if err := l.WaitBehind(ctx, time.Now); err != nil {
-						t.Error(err)
-						return
-					}
-					mu.Lock()
-					sent++
-					mu.Unlock()
+		l := NewLimiter(1e6)
+		throttled := time.Now()
+		l.Pause(throttled.Add(7 * time.Second))
+		var sent atomic.Int64
+		var all sync.WaitGroup
+		for range 100 {
+			all.Go(func() {
+				if err := l.Wait(t.Context(), time.Now); err != nil {
+					t.Error(err)
 				}
+				sent.Add(1)
 			})
 		}
-		time.Sleep(10 * time.Second)
-		for range 20 {
-			asked := time.Now()
-			if err := l.Wait(ctx, time.Now); err != nil {
-				t.Fatal(err)
-			}
-			if waited := time.Since(asked); waited > 2*time.Second/perSecond {
-				t.Errorf("a live request waited %s behind %d of a backfill, want at most one before it", waited, workers)
-			}
-			time.Sleep(time.Second)
+		l.Passed() // of a request that was on its way when the throttle came
+		time.Sleep(7*time.Second - 1)
+		synctest.Wait()
+		if n := sent.Load(); n != 0 {
+			t.Fatalf("got %d requests before the pause was over, want none", n)
 		}
-		wg.Wait()
-		if want := 60*perSecond - 20; sent < want || sent > want+perSecond+workers {
-			t.Errorf("the backfill made %d requests in a minute, want about %d", sent, want)
+		time.Sleep(1)
+		synctest.Wait()
+		if n := sent.Load(); n != 1 {
+			t.Fatalf("got %d requests at the end of the pause, want one that tries", n)
 		}
+		l.Pause(time.Now().Add(3 * time.Second)) // it was throttled again
+		time.Sleep(3 * time.Second)
+		synctest.Wait()
+		if n := sent.Load(); n != 2 {
+			t.Fatalf("got %d requests after the second pause, want one more", n)
+		}
+		time.Sleep(tryAgain)
+		synctest.Wait()
+		if n := sent.Load(); n != 3 {
+			t.Fatalf("got %d requests while the one that tries is not answered, want one more a second", n)
+		}
+		l.Passed()
+		synctest.Wait()
+		if n := sent.Load(); n != 100 {
+			t.Fatalf("got %d requests once one has passed, want all", n)
+		}
+		all.Wait()
 	})
 }

@@ -233,6 +233,7 @@ func (c *Client) do(ctx context.Context, what call) error {
 		}
 		used, err := c.send(ctx, what, attempt)
 		if err == nil {
+			c.limiter.Passed()
 			return nil
 		}
 		if ctx.Err() != nil {
@@ -257,11 +258,12 @@ func (c *Client) do(ctx context.Context, what call) error {
 			}
 		}
 		wait, again := c.opts.Retry.after(failure, attempt)
+		if failure.Status == http.StatusTooManyRequests {
+			// The others wait as long as Oracle asks; what this call waits longer is its own.
+			c.limiter.Pause(c.opts.Now().Add(c.opts.Retry.asked(failure)))
+		}
 		if !again {
 			return failure
-		}
-		if failure.Status == http.StatusTooManyRequests {
-			c.limiter.Pause(c.opts.Now().Add(wait))
 		}
 		if err := Sleep(ctx, wait); err != nil {
 			return err

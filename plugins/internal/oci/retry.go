@@ -20,6 +20,9 @@ type Retry struct {
 	Jitter func() float64
 }
 
+// throttledAttempts is the number of requests one call may cost while Oracle throttles.
+const throttledAttempts = 2
+
 func (r Retry) withDefaults() Retry {
 	if r.Attempts <= 0 {
 		r.Attempts = 5
@@ -42,12 +45,24 @@ func (r Retry) after(failure *Error, attempt int) (time.Duration, bool) {
 	if attempt >= r.Attempts || !failure.temporary() {
 		return 0, false
 	}
+	// Who is throttled again lets others try: the throttle may be of one place only, and all that wait for it would hold up the rest.
+	if failure.Status == http.StatusTooManyRequests && attempt >= throttledAttempts {
+		return 0, false
+	}
 	wait := r.Longest
 	if shift := attempt - 1; shift < 16 {
 		wait = min(r.Longest, r.First<<shift)
 	}
 	wait = wait/2 + time.Duration(r.Jitter()*float64(wait/2))
 	return min(max(wait, failure.RetryAfter), r.Longest), true
+}
+
+// asked is how long a throttle asks everybody to wait: what Retry-After says, up to the cap, or the first wait where it says nothing.
+func (r Retry) asked(failure *Error) time.Duration {
+	if failure.RetryAfter <= 0 {
+		return min(r.First, r.Longest)
+	}
+	return min(failure.RetryAfter, r.Longest)
 }
 
 // temporary is true for what may be gone at the next attempt.
