@@ -3,6 +3,10 @@ package ociaudit
 import (
 	"context"
 	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -36,6 +40,50 @@ func TestInstancePrincipalReadsADay(t *testing.T) {
 		r.wantAll(got, 0)
 		if n := r.sim.Tokens().Issued(); n < 3 {
 			t.Errorf("got %d tokens, want that they were renewed", n)
+		}
+	})
+}
+
+// TestRotatedKeyIsTakenUpInTheMiddle rotates the user's key while a day is read. For a minute nothing is accepted; then the files are replaced.
+func TestRotatedKeyIsTakenUpInTheMiddle(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, yaml := span()
+		r := newRig(t, c, yaml)
+		dir := t.TempDir()
+		save := func(who ocisim.Tenancy) {
+			for name, text := range map[string]string{
+				"key.pem": who.PrivateKeyPEM,
+				"config":  fmt.Sprintf("[DEFAULT]\ntenancy=%s\nuser=%s\nfingerprint=%s\nregion=%s\nkey_file=%s/key.pem\n", who.OCID, who.User, who.Fingerprint, who.Home, dir),
+			} {
+				if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+					t.Error(err)
+				}
+			}
+		}
+		save(r.sim.Tenancies()[0])
+		conf := r.config("")
+		conf.Auth = oci.Auth{Method: oci.ConfigFile, ConfigFile: filepath.Join(dir, "config")}
+		in := retrying(patient{r.inputOf(conf)})
+		defer r.close(in)
+		got, rotated := newInbox(), false
+		r.drain(in, got, func() bool {
+			if !rotated && got.count() > 500 {
+				rotated = true
+				next, err := r.sim.RotateKey(0)
+				if err != nil {
+					t.Error(err)
+				}
+				time.AfterFunc(time.Minute, func() { save(next) })
+			}
+			return false
+		})
+		r.wantAll(got, 0)
+		// Each of five compartments in two regions may be tried every few seconds, and no faster.
+		if n := r.sim.Count("", http.StatusUnauthorized); n == 0 || n > 10*14 {
+			t.Errorf("got %d refusals within the minute, want some, and no more than one each five seconds and partition", n)
+		}
+		if r.log.count("was accepted before") == 0 {
+			t.Errorf("got the log\n%s\nwant the sentence about a key that was deleted", r.log)
 		}
 	})
 }

@@ -45,6 +45,10 @@ func parseToken(text string) (token, error) {
 	if err != nil {
 		return token{}, errors.New("its middle part is no base64")
 	}
+	if strings.Trim(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.=") != "" {
+		// It becomes part of a header.
+		return token{}, errors.New("it has characters that no JWT has")
+	}
 	var said struct {
 		Issued   *float64 `json:"iat"`
 		Expires  *float64 `json:"exp"`

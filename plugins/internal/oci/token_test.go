@@ -58,6 +58,7 @@ func TestTextThatIsNoTokenIsRefusedAndNotRepeated(t *testing.T) {
 		{jwt(`{"exp":"canary"}`), "no JSON"},
 		{jwt(`{"exp":-1,"sub":"canary"}`), "is no time"},
 		{jwt(`{"exp":1e300,"sub":"canary"}`), "is no time"},
+		{strings.Replace(jwt(`{"exp":1800000000}`), "eyJ", "\x00canary", 1), "characters that no JWT has"},
 		{strings.Repeat("canary", 20_000), "too long"},
 	} {
 		_, err := parseToken(tt.text)
