@@ -90,6 +90,9 @@ func Run(ctx context.Context, o Options) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
+	if err := memory.begin(); err != nil {
+		return Result{}, err
+	}
 	if memory.resumed {
 		fmt.Fprintf(o.Err, "Resuming the backfill from %s that was begun at %s; %s remembers how far it came.\n", plan.span(), stamp(plan.Begun), o.State)
 	} else {

@@ -158,6 +158,17 @@ func TestSecondRunReadsTheSpanOfTheFirst(t *testing.T) {
 		t.Error("the first run says that it resumes")
 	}
 	first.close()
+	again, err := remember(o, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if again.resumed {
+		t.Error("a run that did not begin is resumed")
+	}
+	if err := again.begin(); err != nil {
+		t.Fatal(err)
+	}
+	again.close()
 	second, err := remember(o, now.Add(48*time.Hour))
 	if err != nil {
 		t.Fatal(err)
@@ -177,6 +188,9 @@ func TestSecondRunReadsTheSpanOfTheFirst(t *testing.T) {
 	other.State = filepath.Join(t.TempDir(), "state.db")
 	going, err := remember(other, now)
 	if err != nil {
+		t.Fatal(err)
+	}
+	if err := going.begin(); err != nil {
 		t.Fatal(err)
 	}
 	going.close()
@@ -200,7 +214,7 @@ func TestProgressSaysWhatIsLeft(t *testing.T) {
 	nearly.Settles = waiting.Settles
 	var out bytes.Buffer
 	s := newShow(Options{Err: &out})
-	s.last = look{at: now}
+	s.recent = []look{{at: now}}
 	for _, l := range []look{{at: now.Add(5 * time.Second)}, at(10, 0.4, 0), at(20, 0.5, 200), failing, nearly, waiting} {
 		s.draw(l)
 	}
@@ -219,7 +233,7 @@ func TestProgressSaysWhatIsLeft(t *testing.T) {
 func TestTerminalGetsABarThatMakesRoomForTheLog(t *testing.T) {
 	var out bytes.Buffer
 	s := newShow(Options{Err: &out, Terminal: true})
-	s.last = look{at: now}
+	s.recent = []look{{at: now}}
 	s.draw(look{at: now.Add(time.Second), Standing: progress.Standing{Done: time.Hour, Whole: 2 * time.Hour, Requests: 20}})
 	if _, err := s.Write([]byte("level=WARN\n")); err != nil {
 		t.Fatal(err)

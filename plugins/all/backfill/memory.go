@@ -42,7 +42,7 @@ const (
 // oldest is how long Oracle keeps audit events and logs, at most.
 const oldest = 365 * 24 * time.Hour
 
-// remember opens the state file and takes up the plan in it, or writes the one that is asked for.
+// remember opens the state file and takes up the plan in it, or the one that is asked for, which begin writes.
 func remember(o Options, now time.Time) (*memory, error) {
 	wanted, err := o.plan(now)
 	if err != nil {
@@ -66,7 +66,7 @@ func (m *memory) take() error {
 		return fmt.Errorf("reading the state of the backfill: %w", err)
 	}
 	if values[0] == nil {
-		return m.save()
+		return nil
 	}
 	var found plan
 	if err := json.Unmarshal(values[0], &found); err != nil || found.Version != planVersion {
@@ -81,6 +81,14 @@ func (m *memory) take() error {
 	}
 	m.plan, m.resumed = found, true
 	return nil
+}
+
+// begin writes the plan of a first run.
+func (m *memory) begin() error {
+	if m.resumed {
+		return nil
+	}
+	return m.save()
 }
 
 // end notes that everything was read.

@@ -28,8 +28,8 @@ type show struct {
 	bar *progressbar.ProgressBar // mu; nil where there is no terminal
 
 	// What follows belongs to the goroutine that follows the board.
-	first *look // the first look that knew the partitions
-	last  look
+	first  *look // the first look that knew the partitions
+	recent []look
 }
 
 // look is a standing at a time.
@@ -61,7 +61,7 @@ func newShow(o Options) *show {
 // follow shows the board until stop is called.
 func (s *show) follow(board *progress.Board) (stop func()) {
 	over, done := make(chan struct{}), make(chan struct{})
-	s.last = look{at: s.began}
+	s.recent = []look{{at: s.began}}
 	go func() {
 		defer close(done)
 		ticker := time.NewTicker(s.every)
@@ -87,8 +87,12 @@ func (s *show) draw(now look) {
 	if s.first == nil && now.Whole > 0 {
 		s.first = &now
 	}
+	// The rate is that of the last ten seconds, or of the time between two looks.
+	for len(s.recent) > 1 && now.at.Sub(s.recent[1].at) >= lineEvery {
+		s.recent = s.recent[1:]
+	}
 	text := s.text(now)
-	s.last = now
+	s.recent = append(s.recent, now)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.bar == nil {
@@ -105,8 +109,9 @@ func (s *show) text(now look) string {
 		return "finding out what there is to read"
 	}
 	text := fmt.Sprintf("%d records", now.Records)
-	made := now.Requests - s.last.Requests
-	if passed := now.at.Sub(s.last.at); passed > 0 {
+	before := s.recent[0]
+	made := now.Requests - before.Requests
+	if passed := now.at.Sub(before.at); passed > 0 {
 		text += fmt.Sprintf(", %.1f requests a second", float64(made)/passed.Seconds())
 	}
 	if now.Failing > 0 {
