@@ -105,6 +105,9 @@ func (s *Store) verify(tx *bbolt.Tx) error {
 	var have total
 	expiring := 0
 	err = values.ForEach(func(key, stored []byte) error {
+		if s.watch.stop.Load() {
+			return errStopped
+		}
 		it, err := readItem(key, stored)
 		if err != nil {
 			return err
@@ -125,6 +128,9 @@ func (s *Store) verify(tx *bbolt.Tx) error {
 		return fmt.Errorf("%w: it holds %d items, and %d were written", ErrDamaged, have.items, want.items)
 	}
 	err = tx.Bucket(s.expiry).ForEach(func(row, _ []byte) error {
+		if s.watch.stop.Load() {
+			return errStopped
+		}
 		if len(row) <= expiryBytes || len(row) > expiryBytes+bbolt.MaxKeySize {
 			return fmt.Errorf("%w: a time of expiry cannot be", ErrDamaged)
 		}

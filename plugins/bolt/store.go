@@ -2,9 +2,12 @@ package bolt
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -20,6 +23,9 @@ type Store struct {
 
 	closing sync.Once
 	closed  error
+
+	whole int64 // the size from which a file is read while it is used
+	watch watch
 }
 
 // Item is one key to write: a nil Value deletes it; a TTL of 0 keeps it for ever.
@@ -39,6 +45,8 @@ type Options struct {
 	Temporary bool
 	// Now is the wall time for TTLs; nil means time.Now.
 	Now func() time.Time
+
+	whole int64 // wholeBytes where it is 0
 }
 
 // ErrFormat says that a file was written by another version of this program, or by another program.
@@ -61,7 +69,7 @@ func Open(o Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{file: f, values: []byte("values/" + o.Bucket), expiry: []byte("expiry/" + o.Bucket)}
+	s := &Store{file: f, values: []byte("values/" + o.Bucket), expiry: []byte("expiry/" + o.Bucket), whole: cmp.Or(o.whole, wholeBytes)}
 	if err := s.prepare(); err != nil {
 		return nil, errors.Join(fmt.Errorf("opening %s: %w", o.Path, explain(f.path, err)), f.release())
 	}
@@ -69,6 +77,7 @@ func Open(o Options) (*Store, error) {
 }
 
 // prepare makes the buckets. Where they exist it writes nothing, and reads everything: a state that is not what was written must not be used.
+// A large file is read while it is used.
 func (s *Store) prepare() error {
 	ready := false
 	err := s.file.view(func(tx *bbolt.Tx) error {
@@ -84,8 +93,14 @@ func (s *Store) prepare() error {
 			return nil
 		}
 		ready = true
+		if s.tooLarge() {
+			return nil
+		}
 		return s.verify(tx)
 	})
+	if err == nil && ready && s.tooLarge() {
+		s.verifyMeanwhile()
+	}
 	if err != nil || ready {
 		return err
 	}
@@ -116,6 +131,9 @@ func (s *Store) prepare() error {
 // Load gives the values of keys, aligned with them; nil where there is none or it has expired.
 // An empty value is not nil.
 func (s *Store) Load(keys []string) ([][]byte, error) {
+	if err := s.found(); err != nil {
+		return nil, fmt.Errorf("loading from %s: %w", s.file.path, err)
+	}
 	found := make([][]byte, len(keys))
 	now := s.file.now().UnixMilli()
 	err := s.file.view(func(tx *bbolt.Tx) error {
@@ -152,6 +170,9 @@ func alive(key, stored []byte, now int64) ([]byte, error) {
 // Save writes all items in one transaction, or none.
 func (s *Store) Save(items []Item) error {
 	now := s.file.now().UnixMilli()
+	// In the order of the keys, so that each page is found and split once. Of one key the last item counts.
+	items = slices.Clone(items)
+	slices.SortStableFunc(items, func(a, b Item) int { return strings.Compare(a.Key, b.Key) })
 	err := s.update(func(tx *bbolt.Tx, sum *total) error {
 		for _, it := range items {
 			if err := s.put(tx, sum, it, now); err != nil {
@@ -185,6 +206,9 @@ func (s *Store) Add(it Item) (added bool, err error) {
 
 // update runs fn in a transaction, and keeps the total of what is stored beside it.
 func (s *Store) update(fn func(*bbolt.Tx, *total) error) error {
+	if err := s.found(); err != nil {
+		return err
+	}
 	return s.file.update(func(tx *bbolt.Tx) error {
 		sum, err := readTotal(tx, s.values)
 		if err != nil {
@@ -276,6 +300,9 @@ func expiryKey(expires int64, key []byte) []byte {
 
 // Close lets go of the file; the last store that does so closes it. Closing again does nothing.
 func (s *Store) Close() error {
-	s.closing.Do(func() { s.closed = s.file.release() })
+	s.closing.Do(func() {
+		s.end()
+		s.closed = s.file.release()
+	})
 	return s.closed
 }

@@ -77,13 +77,14 @@ func TestRestartOverManyKeysIsQuick(t *testing.T) {
 
 	before := time.Now()
 	e, closeStore = restartEngine(t, path)
+	opened := time.Since(before)
 	outcomes, err := e.Observe(t.Context(), []*event.Event{restartEvent(t, keys, 7, start+event.Time(keys))})
 	took := time.Since(before)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer closeStore()
-	t.Logf("%d keys in %d MB (%d B a key): the first event was processed after %v", keys, info.Size()>>20, info.Size()/int64(keys), took)
+	t.Logf("%d keys in %d MB (%d B a key): the first event was processed after %v, of which %v to open the file", keys, info.Size()>>20, info.Size()/int64(keys), took, opened)
 	if !outcomes[0].Matched || outcomes[0].Late {
 		t.Errorf("got %+v, want a match", outcomes[0])
 	}
@@ -127,7 +128,7 @@ func restartEngine(t *testing.T, path string) (e *engine.Engine, closeStore func
 	}
 }
 
-func restartEvent(t *testing.T, n, user int, at event.Time) *event.Event {
+func restartEvent(t testing.TB, n, user int, at event.Time) *event.Event {
 	t.Helper()
 	ev, err := event.FromDocument(map[string]any{
 		"time": int64(at), "type_uid": int64(600301),

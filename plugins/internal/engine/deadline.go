@@ -15,27 +15,48 @@ import (
 const minute = 60_000
 
 // deadlines knows which records wait for which time. A store cannot be listed, so rows of deadlines are found from
-// one row that names the scopes and one for each scope that names its minutes. Each save that adds deadlines
-// appends rows of its own and touches no other.
+// one row that names the scopes and one for each scope that names its minutes. The rows of a minute are a chain: they are
+// numbered, and read until there is none. A save adds a row to the chains of its minutes and touches no other;
+// what names the minutes is written when a minute is new or over.
 type deadlines struct {
 	// mu guards all below. It is held through the save by whoever changes rows, and taken after the locks of records.
 	mu     sync.Mutex
 	scopes map[string]*scopeDue
 	// unsaved says that a save went wrong: the rows that name others may be older than what is here.
 	unsaved bool
+	// writing is what the save at hand writes; lost is what saves that went wrong wrote, and the next one writes again:
+	// it takes the same numbers, and a record in the store may rely on what they hold.
+	writing, lost []deadline
+	grown         []*dueMinute // chains that the save at hand makes longer
 }
 
 type scopeDue struct {
 	minutes map[int64]*dueMinute
-	// retired are rows, by minute, that were met in the save at hand: they are named until its records are written.
+	// retired are chains, by minute, that were met in the save at hand: they are named until its records are written.
 	retired map[int64][]int64
-	last    int64 // number of the newest row
+	last    int64 // number of the newest chain; none is used again
 }
 
 type dueMinute struct {
-	rows   []int64
+	// chain is the one that this process writes, rows its length; 0 where there is none.
+	chain, rows int64
+	// before are the chains of earlier processes, with their lengths once they are loaded.
+	before []dueChain
 	loaded bool
 	keys   map[recordID]int64 // by record: its deadline
+}
+
+type dueChain struct{ number, rows int64 }
+
+func (m *dueMinute) chains() []int64 {
+	var list []int64
+	for _, c := range m.before {
+		list = append(list, c.number)
+	}
+	if m.chain != 0 {
+		list = append(list, m.chain)
+	}
+	return list
 }
 
 // Keys of rows.
@@ -46,8 +67,8 @@ const (
 
 func scopeKey(scope string) string { return keyDeadlines + strconv.Quote(scope) }
 
-func minuteKey(scope string, row int64) string {
-	return scopeKey(scope) + "/" + strconv.FormatInt(row, 10)
+func dueKey(scope string, chain, row int64) string {
+	return scopeKey(scope) + "/" + strconv.FormatInt(chain, 10) + "/" + strconv.FormatInt(row, 10)
 }
 
 // deadline is one record that waits.
@@ -65,52 +86,65 @@ func minuteOf(due int64) int64 {
 	return m
 }
 
+// remember registers deadlines that are in no store.
+func (d *deadlines) remember(list []deadline) {
+	for _, each := range list {
+		d.minute(each.scope, minuteOf(each.due)).set(each.id, each.due)
+	}
+}
+
+// minute gives a minute, which is made when it is first needed.
+func (d *deadlines) minute(scope string, m int64) *dueMinute {
+	s := d.scopes[scope]
+	if s == nil {
+		s = &scopeDue{minutes: map[int64]*dueMinute{}}
+		d.scopes[scope] = s
+	}
+	at := s.minutes[m]
+	if at == nil {
+		at = &dueMinute{loaded: true, keys: map[recordID]int64{}}
+		s.minutes[m] = at
+	}
+	return at
+}
+
 // add registers deadlines and gives the rows to write: first the new ones, then those that name them.
 func (d *deadlines) add(list []deadline, keys *states) []Change {
 	if len(list) == 0 {
 		return nil
 	}
+	list = append(list, d.lost...)
+	d.writing, d.grown = list, nil
 	slices.SortFunc(list, func(a, b deadline) int {
-		return cmp.Or(cmp.Compare(a.scope, b.scope), cmp.Compare(minuteOf(a.due), minuteOf(b.due)), a.id.compare(b.id))
+		return cmp.Or(cmp.Compare(a.scope, b.scope), cmp.Compare(minuteOf(a.due), minuteOf(b.due)), a.id.compare(b.id), cmp.Compare(a.due, b.due))
 	})
 	var rows []Change
-	touched := map[string]bool{}
+	named := map[string]bool{}
 	newScope := d.unsaved
 	for i := 0; i < len(list); {
 		scope, m := list[i].scope, minuteOf(list[i].due)
-		s := d.scopes[scope]
-		if s == nil {
-			s = &scopeDue{minutes: map[int64]*dueMinute{}}
-			d.scopes[scope] = s
-			newScope = true
+		newScope = newScope || d.scopes[scope] == nil
+		at := d.minute(scope, m)
+		if at.chain == 0 {
+			s := d.scopes[scope]
+			s.last++
+			at.chain = s.last
+			named[scope] = true
 		}
-		at := s.minutes[m]
-		if at == nil {
-			at = &dueMinute{loaded: true, keys: map[recordID]int64{}}
-			s.minutes[m] = at
-		}
-		s.last++
-		at.rows = append(at.rows, s.last)
-		var c window.Encoder
 		first := i
 		for i < len(list) && list[i].scope == scope && minuteOf(list[i].due) == m {
+			at.set(list[i].id, list[i].due)
 			i++
 		}
-		c.Uint(uint64(i - first))
-		for _, each := range list[first:i] {
-			at.set(each.id, each.due)
-			c.String(rowKey(keys.key(each.id.of), each.id.sum))
-			c.Int(each.due)
-		}
-		rows = append(rows, Change{Key: minuteKey(scope, s.last), Value: window.Seal(c.Body()), Expires: timeOf(window.MaxTime)})
-		touched[scope] = true
+		d.grown = append(d.grown, at)
+		rows = append(rows, Change{Key: dueKey(scope, at.chain, at.rows+1), Value: encodeDue(list[first:i], keys), Expires: timeOf(window.MaxTime)})
 	}
 	if d.unsaved {
 		for scope := range d.scopes {
-			touched[scope] = true
+			named[scope] = true
 		}
 	}
-	for _, scope := range sortedKeys(touched) {
+	for _, scope := range sortedKeys(named) {
 		rows = append(rows, d.index(scope))
 	}
 	if newScope {
@@ -119,13 +153,52 @@ func (d *deadlines) add(list []deadline, keys *states) []Change {
 	return rows
 }
 
+// saved says that what add gave is written; failed that it may not be.
+func (d *deadlines) saved() {
+	if len(d.writing) == 0 {
+		return
+	}
+	for _, m := range d.grown {
+		m.rows++
+	}
+	d.writing, d.lost, d.grown, d.unsaved = nil, nil, nil, false
+}
+
+func (d *deadlines) failed() {
+	if len(d.writing) > 0 {
+		d.lost = slices.Clone(d.writing)
+	}
+	d.writing, d.grown, d.unsaved = nil, nil, true
+}
+
+// encodeDue writes deadlines of one minute: the rules, then for each record its rule, its sum and its deadline.
+func encodeDue(list []deadline, keys *states) []byte {
+	var c window.Encoder
+	numbers := map[uint32]uint64{}
+	var rules []string
+	for i := range list {
+		if _, ok := numbers[list[i].id.of]; !ok {
+			numbers[list[i].id.of] = uint64(len(rules))
+			rules = append(rules, keys.key(list[i].id.of))
+		}
+	}
+	writeStrings(&c, rules)
+	c.Uint(uint64(len(list)))
+	for i := range list {
+		c.Uint(numbers[list[i].id.of])
+		c.Bytes(list[i].id.sum[:])
+		c.Int(list[i].due)
+	}
+	return window.Seal(c.Body())
+}
+
 func (m *dueMinute) set(id recordID, due int64) {
 	if have, ok := m.keys[id]; !ok || due < have {
 		m.keys[id] = due
 	}
 }
 
-// index gives the row that names a scope's minutes.
+// index gives the row that names a scope's minutes and their chains.
 func (d *deadlines) index(scope string) Change {
 	s := d.scopes[scope]
 	var c window.Encoder
@@ -141,12 +214,12 @@ func (d *deadlines) index(scope string) Change {
 	minutes = slices.Compact(minutes)
 	c.Uint(uint64(len(minutes)))
 	for _, m := range minutes {
-		rows := slices.Clone(s.retired[m])
+		chains := slices.Clone(s.retired[m])
 		if at := s.minutes[m]; at != nil {
-			rows = append(rows, at.rows...)
+			chains = append(chains, at.chains()...)
 		}
 		c.Int(m)
-		c.Ints(rows)
+		c.Ints(chains)
 	}
 	return Change{Key: scopeKey(scope), Value: window.Seal(c.Body()), Expires: timeOf(window.MaxTime)}
 }
@@ -195,8 +268,11 @@ func (s *scopeDue) decode(row []byte) error {
 	d := window.NewDecoder(body)
 	s.last = d.Int()
 	for range d.Len() {
-		m, rows := d.Int(), d.Ints()
-		s.minutes[m] = &dueMinute{rows: rows, keys: map[recordID]int64{}}
+		m, at := d.Int(), &dueMinute{keys: map[recordID]int64{}}
+		for _, number := range d.Ints() {
+			at.before = append(at.before, dueChain{number: number})
+		}
+		s.minutes[m] = at
 	}
 	return d.Err()
 }
@@ -231,28 +307,43 @@ func (d *deadlines) ready(ctx context.Context, l *locked, mark func(scope string
 	return list, nil
 }
 
+// dueRead is how many rows of a chain are read at a time.
+const dueRead = 32
+
 func (m *dueMinute) load(ctx context.Context, l *locked, scope string) error {
 	if m.loaded || l.e.store == nil {
 		return nil
 	}
-	keys := make([]string, len(m.rows))
-	for i, row := range m.rows {
-		keys[i] = minuteKey(scope, row)
-	}
-	values, err := l.loadRows(ctx, keys)
-	if err != nil {
-		return err
-	}
-	for i, value := range values {
-		if value == nil {
-			continue
-		}
-		if err := m.decode(value, &l.e.states); err != nil {
-			l.quarantine(keys[i], value, err)
+	for i := range m.before {
+		if err := m.loadChain(ctx, l, scope, &m.before[i]); err != nil {
+			return err
 		}
 	}
 	m.loaded = true
 	return nil
+}
+
+func (m *dueMinute) loadChain(ctx context.Context, l *locked, scope string, c *dueChain) error {
+	c.rows = 0
+	for {
+		var keys []string
+		for i := range int64(dueRead) {
+			keys = append(keys, dueKey(scope, c.number, c.rows+1+i))
+		}
+		values, err := l.loadRows(ctx, keys)
+		if err != nil {
+			return err
+		}
+		for i, value := range values {
+			if value == nil {
+				return nil
+			}
+			c.rows++
+			if err := m.decode(value, &l.e.states); err != nil {
+				l.quarantine(keys[i], value, err)
+			}
+		}
+	}
 }
 
 func (m *dueMinute) decode(row []byte, keys *states) error {
@@ -261,14 +352,14 @@ func (m *dueMinute) decode(row []byte, keys *states) error {
 		return err
 	}
 	d := window.NewDecoder(body)
+	rules := readStrings(d)
 	found := map[recordID]int64{}
 	for range d.Len() {
-		key, sum, ok := readRowKey(d.String())
-		due := d.Int()
-		if !ok {
+		rule, sum, due := d.Uint(), d.Bytes(), d.Int()
+		if rule >= uint64(len(rules)) || len(sum) != len(keySum{}) {
 			return fmt.Errorf("reading who waits: %w", window.ErrCorrupt)
 		}
-		found[recordID{of: keys.of(key).number, sum: sum}] = due
+		found[recordID{of: keys.of(rules[rule]).number, sum: keySum(sum)}] = due
 	}
 	if err := d.Err(); err != nil {
 		return err
@@ -293,13 +384,19 @@ func (d *deadlines) done(list []deadline) (deletes []Change) {
 		if len(m.keys) > 0 {
 			continue
 		}
-		for _, row := range m.rows {
-			deletes = append(deletes, Change{Key: minuteKey(each.scope, row)})
+		own := dueChain{number: m.chain, rows: m.rows}
+		if m.chain != 0 && len(d.lost) > 0 {
+			own.rows++ // it may have been written
+		}
+		for _, c := range append(m.before[:len(m.before):len(m.before)], own) {
+			for row := range c.rows {
+				deletes = append(deletes, Change{Key: dueKey(each.scope, c.number, row+1)})
+			}
 		}
 		if s.retired == nil {
 			s.retired = map[int64][]int64{}
 		}
-		s.retired[number] = m.rows
+		s.retired[number] = append(s.retired[number], m.chains()...)
 		delete(s.minutes, number)
 	}
 	return deletes
@@ -315,6 +412,13 @@ func (d *deadlines) retire() []Change {
 		}
 	}
 	return writes
+}
+
+// forget lets go of what done took out, where there is no store.
+func (d *deadlines) forget() {
+	for _, s := range d.scopes {
+		s.retired = nil
+	}
 }
 
 func (d *deadlines) count() int {

@@ -189,8 +189,7 @@ func (e *Engine) evictRule(state *ruleState) {
 			}
 		}
 	} else {
-		e.eachVictim(state, func(v *victim) bool { return compareWorth(v, &limit) < 0 && drop(v) })
-		e.eachVictim(state, func(v *victim) bool { return compareWorth(v, &limit) <= 0 && drop(v) })
+		e.eachVictim(state, 0, shardCount, func(v *victim) bool { return compareWorth(v, &limit) <= 0 && drop(v) })
 	}
 	if dropped > 0 {
 		e.metrics.Evicted(state.key[:keyRule(state.key)], dropped, e.store == nil)
@@ -212,36 +211,36 @@ func (e *Engine) layAll(state *ruleState) {
 	}
 }
 
-// sampled is how many records are looked at to choose whom to drop. Where there are more, they stand for all:
+// sampled is how many records are looked at to choose whom to drop. Where there are more, those of a few shards stand for all:
 // sorting millions would take more memory than dropping them gives.
 const sampled = 1 << 16
 
 // choose gives the records of a rule, those that matter least first; or where there are too many, what is to be dropped up to.
 func (e *Engine) choose(state *ruleState) (limit victim, exact []victim) {
-	every := e.memory.records.Load()/sampled + 1
+	shards := shardCount
+	if few := e.memory.records.Load() / sampled; few > 0 {
+		shards = int(max(shardCount/(few+1), 1)) // keys are spread evenly
+	}
 	var list []victim
-	n := int64(0)
-	e.eachVictim(state, func(v *victim) bool {
-		if n%every == 0 {
-			list = append(list, *v)
-		}
-		n++
+	e.eachVictim(state, 0, shards, func(v *victim) bool {
+		list = append(list, *v)
 		return false
 	})
 	slices.SortFunc(list, compareVictims)
-	if every == 1 || len(list) == 0 {
+	if shards == shardCount || len(list) == 0 {
 		return limit, list
 	}
 	quota := e.quota()
 	have := state.bytes.Load()
 	wanted := min(e.bytes()-(e.opt.MaxMemory-e.opt.MaxMemory/10), have-quota)
-	at := int(float64(len(list)) * float64(wanted) / float64(have))
+	// A little more than what is wanted: those at hand when it is reached stay.
+	at := int(1.1*float64(len(list))*float64(wanted)/float64(have)) + 1
 	return list[min(max(at, 0), len(list)-1)], nil
 }
 
-// eachVictim calls f with all records of a rule that could leave memory, and drops those that f wants to be rid of.
-func (e *Engine) eachVictim(state *ruleState, f func(v *victim) (drop bool)) {
-	for i := range e.shards {
+// eachVictim calls f with all records of a rule in these shards that could leave memory, and drops those that f wants to be rid of.
+func (e *Engine) eachVictim(state *ruleState, from, to int, f func(v *victim) (drop bool)) {
+	for i := from; i < to; i++ {
 		s := &e.shards[i]
 		s.mu.Lock()
 		s.each(func(r *record) {

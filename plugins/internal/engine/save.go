@@ -25,8 +25,8 @@ func (e *Engine) save(ctx context.Context, l *locked, list []*record, s saving) 
 	if e.store == nil {
 		e.due.mu.Lock()
 		e.due.done(s.met)
-		e.due.add(s.waits, &e.states)
-		e.due.retire()
+		e.due.remember(s.waits)
+		e.due.forget()
 		e.due.mu.Unlock()
 		l.saved(list)
 		return nil
@@ -56,15 +56,15 @@ func (e *Engine) save(ctx context.Context, l *locked, list []*record, s saving) 
 	if err := e.store.Save(ctx, changes); err != nil {
 		l.failed(list)
 		if deadlines {
-			e.due.unsaved = true
+			e.due.failed()
 		}
 		e.history.failed()
 		e.garbage.keep(changes)
 		return fmt.Errorf("saving %d rows of state: %w", len(changes), err)
 	}
 	l.saved(list)
-	if len(s.waits) > 0 {
-		e.due.unsaved = false
+	if deadlines {
+		e.due.saved()
 	}
 	return nil
 }
