@@ -36,6 +36,8 @@ type principal struct {
 	held   grant     // mu
 	asked  time.Time // mu; when it was last asked for
 	failed time.Time // mu; when renewing a token that was still good failed last
+	logins int       // mu; how often it was asked for
+	err    error     // mu; how that ended last
 }
 
 // grant is a token that was given, with its life as our clock has it.
@@ -65,13 +67,22 @@ func (p *principal) current(ctx context.Context) (signerKey, error) {
 	if now.Before(g.until) {
 		return p.early(ctx, g, now), nil
 	}
+	p.mu.Lock()
+	before := p.logins
+	p.mu.Unlock()
 	if err := p.take(ctx); err != nil {
 		return signerKey{}, err
 	}
 	defer p.give()
-	// Whoever had the turn before may have got one.
+	// Whoever had the turn before may have got one; where it failed just now it would again.
+	p.mu.Lock()
+	waited, err := p.logins > before, p.err
+	p.mu.Unlock()
 	if g = p.have(); p.now().Before(g.until) {
 		return g.key, nil
+	}
+	if waited && err != nil {
+		return signerKey{}, err
 	}
 	if err := p.login(ctx); err != nil {
 		return signerKey{}, err
@@ -145,13 +156,15 @@ func (p *principal) login(ctx context.Context) error {
 	defer cancel()
 	g, err := p.ask(limited)
 	if ctx.Err() != nil {
+		// Whoever asked has gone; the others ask for themselves.
 		return ctx.Err()
-	}
-	if err != nil {
-		return err
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.logins, p.err = p.logins+1, err
+	if err != nil {
+		return err
+	}
 	if p.held.who.Tenancy != "" && p.held.who.Tenancy != g.who.Tenancy {
 		return &Error{Kind: BadConfig, Sentence: g.who.Name + " is now of another tenancy than before: restart to follow it"}
 	}

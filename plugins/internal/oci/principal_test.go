@@ -276,6 +276,33 @@ func TestOneAsksAndTheOthersWait(t *testing.T) {
 	})
 }
 
+func TestAllWaitForOneLoginThatFails(t *testing.T) {
+	eachMethod(t, principalMethods, func(t *testing.T, r *loginRig, m Method) {
+		o := r.options(t, m)
+		o.Retry.Attempts = 1
+		c := client(t, o)
+		time.Sleep(time.Hour)
+		r.sim.Faults().Add(ocisim.Fault{Effect: ocisim.EffectHang, Operation: issuing[m]})
+		began := time.Now()
+		var wg sync.WaitGroup
+		for range 30 {
+			wg.Go(func() {
+				if _, err := c.Regions(t.Context()); KindOf(err) != Unreachable {
+					t.Errorf("got %v, want the sentence about a service that does not answer", err)
+				}
+			})
+		}
+		wg.Wait()
+		if got := time.Since(began); got != loginTimeout || r.sim.Count(issuing[m], -1) != 1 {
+			t.Errorf("thirty calls ended after %s and %d requests, want %s and 1", got, r.sim.Count(issuing[m], -1), loginTimeout)
+		}
+		r.sim.Faults().Clear()
+		if _, err := c.Regions(t.Context()); err != nil {
+			t.Errorf("once it answers: %v", err)
+		}
+	})
+}
+
 func TestClockThatIsOffNeitherKeepsATokenTooLongNorAsksAllTheTime(t *testing.T) {
 	for _, off := range []time.Duration{-4 * time.Minute, 4 * time.Minute} {
 		eachMethod(t, principalMethods, func(t *testing.T, r *loginRig, m Method) {
