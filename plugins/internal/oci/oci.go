@@ -368,10 +368,13 @@ func (c *Client) roundTrip(req *http.Request) (*reply, error) {
 	if resp.StatusCode != http.StatusOK {
 		limit = min(limit, maxErrorBody)
 	}
-	body, err := io.ReadAll(io.LimitReader(resp.Body, limit+1))
-	if err != nil {
+	var whole bytes.Buffer
+	// A page's bytes are in memory once: its items are parts of them, and they do not move while they come in.
+	whole.Grow(int(max(0, min(resp.ContentLength, limit))) + bytes.MinRead)
+	if _, err := whole.ReadFrom(io.LimitReader(resp.Body, limit+1)); err != nil {
 		return got, fmt.Errorf("reading the body: %w", err)
 	}
+	body := whole.Bytes()
 	if int64(len(body)) > limit {
 		if resp.StatusCode == http.StatusOK {
 			return got, errTooLarge
