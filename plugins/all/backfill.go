@@ -93,7 +93,7 @@ func checkBackfill(ctx context.Context, w io.Writer, path string) error {
 		return err
 	}
 	bad := slices.DeleteFunc(results, func(r checked) bool { return r.OK })
-	if len(bad) == 0 || ctx.Err() != nil {
+	if len(bad) == 0 || over(ctx) {
 		return nil
 	}
 	for _, r := range bad {
@@ -102,6 +102,9 @@ func checkBackfill(ctx context.Context, w io.Writer, path string) error {
 	printMissing(w, bad)
 	return errUnreadable
 }
+
+// over is true once the command was stopped: what it was doing then says nothing.
+func over(ctx context.Context) bool { return ctx.Err() != nil }
 
 // errUnreadable ends a backfill before it has begun.
 var errUnreadable = errors.New("the backfill has not begun, because not all of it can be read; with --skip-check it reads what it can")

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -55,7 +56,7 @@ func (p *pages) RoundTrip(req *http.Request) (*http.Response, error) {
 		ContentLength: int64(len(body)), Body: io.NopCloser(bytes.NewReader(body)),
 	}
 	if p.left.Add(-1) > 0 {
-		resp.Header.Set("opc-next-page", fmt.Sprint(n))
+		resp.Header.Set("opc-next-page", strconv.FormatInt(n, 10))
 	}
 	return resp, nil
 }

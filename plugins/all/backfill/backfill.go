@@ -106,9 +106,9 @@ func (o Options) run(ctx context.Context, stream *service.Stream, p *show, memor
 	board := progress.BoardOf(stream.Resources())
 	stopShow := p.follow(board)
 	var err error
-	if ctx.Err() == nil {
+	if !over(ctx) {
 		err = stream.Run(ctx)
-		if ctx.Err() != nil {
+		if over(ctx) {
 			err = stream.StopWithin(stopTimeout)
 		}
 	}
@@ -118,7 +118,7 @@ func (o Options) run(ctx context.Context, stream *service.Stream, p *show, memor
 		return Result{}, fmt.Errorf("running %s: %w", o.Name, err)
 	}
 	switch {
-	case ctx.Err() != nil:
+	case over(ctx):
 		fmt.Fprintf(o.Err, "Stopped at %s. The same command goes on from there.\n", p.summary(at))
 		return Result{}, nil
 	case at.Failing > 0:
@@ -132,6 +132,9 @@ func (o Options) run(ctx context.Context, stream *service.Stream, p *show, memor
 	fmt.Fprintf(o.Err, "Read everything from %s: %s\n", memory.plan.span(), p.totals(at))
 	return Result{Complete: true}, nil
 }
+
+// over is true once the command was stopped.
+func over(ctx context.Context) bool { return ctx.Err() != nil }
 
 // build makes the stream; it listens to no port, because the live pipeline does.
 func (o Options) build(config string, p *show) (*service.Stream, error) {

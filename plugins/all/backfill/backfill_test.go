@@ -2,6 +2,7 @@ package backfill
 
 import (
 	"bytes"
+	"maps"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -81,9 +82,7 @@ func TestInputsAreBoundedAndStateIsTheBackfillsOwn(t *testing.T) {
 		all := map[string]any{
 			"start": "2026-10-22T12:00:00Z", "end": "2026-11-21T12:00:00Z", "checkpoint_cache": stateLabel, "max_requests_per_second": 20,
 		}
-		for k, v := range more {
-			all[k] = v
-		}
+		maps.Copy(all, more)
 		return all
 	}
 	auth := map[string]any{"profile": "PROD"}
@@ -113,8 +112,10 @@ func TestInputsAreBoundedAndStateIsTheBackfillsOwn(t *testing.T) {
 func TestWhatCannotBeBoundedIsRefusedAtOnce(t *testing.T) {
 	for _, tt := range []struct{ name, config, want string }{
 		{"nothing to bound", "input: { broker: { inputs: [ { correlate_source: {} } ] } }\n", "no input oci_audit, oci_logging or oci_cloudguard"},
-		{"inputs that never end", "input:\n  broker:\n    inputs:\n      - oci_audit: {}\n      - generate: { mapping: 'root = 1' }\n      - correlate_source:\n          inputs:\n            - stdin: {}\n",
-			"generate at line 5, stdin at line 8 cannot be bounded"},
+		{
+			"inputs that never end", "input:\n  broker:\n    inputs:\n      - oci_audit: {}\n      - generate: { mapping: 'root = 1' }\n      - correlate_source:\n          inputs:\n            - stdin: {}\n",
+			"generate at line 5, stdin at line 8 cannot be bounded",
+		},
 		{"no map", "[]", "it is no map"},
 		{"nothing", "", "reading the config site.yaml"},
 		{"no YAML", "input: [", "benthos-oci lint says more"},
