@@ -14,9 +14,15 @@ import (
 	"benthos-oci/plugins/internal/watermark"
 )
 
+// spell is what became of an input for some time.
+type spell struct {
+	red           time.Duration // how long it was disconnected
+	events, ticks int           // how many left it
+	shown         error         // what /ready showed last
+}
+
 // run does with an input what Benthos does, for some time: connects, waits, reads, acks.
-// It gives how long the input was disconnected, what left it, and the error that /ready showed last.
-func (s *stream) run(d time.Duration) (red time.Duration, events, ticks int, shown error) {
+func (s *stream) run(d time.Duration) (was spell) {
 	s.t.Helper()
 	ctx, cancel := context.WithTimeout(s.t.Context(), d)
 	defer cancel()
@@ -27,12 +33,12 @@ func (s *stream) run(d time.Duration) (red time.Duration, events, ticks int, sho
 			if !errors.As(err, &wait) {
 				s.t.Fatalf("Connect: got %v, want a wait with it", err)
 			}
-			shown = wait.Err
+			was.shown = wait.Err
 			select {
 			case <-time.After(wait.Wait):
 			case <-ctx.Done():
 			}
-			red += time.Since(began)
+			was.red += time.Since(began)
 			continue
 		}
 		for {
@@ -43,24 +49,24 @@ func (s *stream) run(d time.Duration) (red time.Duration, events, ticks int, sho
 				case <-time.After(time.Second):
 				case <-ctx.Done():
 				}
-				red += time.Since(began)
+				was.red += time.Since(began)
 				break
 			}
 			if errors.Is(err, service.ErrEndOfInput) || ctx.Err() != nil {
-				return red, events, ticks, shown
+				return was
 			}
 			if err != nil {
 				s.t.Fatalf("ReadBatch: %v", err)
 			}
 			if _, ok := batch[0].MetaGetImmut(watermark.MetaTick); ok {
-				ticks++
+				was.ticks++
 			} else {
-				events++
+				was.events++
 			}
 			ackOK(s.t, ack)
 		}
 	}
-	return red, events, ticks, shown
+	return was
 }
 
 func TestInputThatCannotConnectIsNamedBeforeItsFirstMessage(t *testing.T) {
@@ -69,12 +75,12 @@ func TestInputThatCannotConnectIsNamedBeforeItsFirstMessage(t *testing.T) {
 		src.is(errDown)
 		s := newStream(t, config{}, src)
 		defer s.close()
-		red, _, _, shown := s.run(10 * time.Minute)
-		if red < 9*time.Minute+50*time.Second {
-			t.Errorf("got the input disconnected for %s of 10m, want all of it", red)
+		was := s.run(10 * time.Minute)
+		if was.red < 9*time.Minute+50*time.Second {
+			t.Errorf("got the input disconnected for %s of 10m, want all of it", was.red)
 		}
-		if shown == nil || !strings.Contains(shown.Error(), ".inputs.0 cannot connect") || !strings.Contains(shown.Error(), errDown.Error()) {
-			t.Errorf("got %v, want the input named, and why", shown)
+		if was.shown == nil || !strings.Contains(was.shown.Error(), ".inputs.0 cannot connect") || !strings.Contains(was.shown.Error(), errDown.Error()) {
+			t.Errorf("got %v, want the input named, and why", was.shown)
 		}
 		if n, most := src.tests(), int(10*time.Minute/testAgain)+1; n > most {
 			t.Errorf("got %d tests in 10m, want at most %d", n, most)
@@ -83,7 +89,7 @@ func TestInputThatCannotConnectIsNamedBeforeItsFirstMessage(t *testing.T) {
 		// Within one wait and one test it is connected again.
 		s.run(stayRed + testAgain + time.Second)
 		before := src.tests()
-		if red, _, _, _ := s.run(10 * time.Minute); red != 0 {
+		if red := s.run(10 * time.Minute).red; red != 0 {
 			t.Errorf("got the input disconnected for %s though it can connect again, want 0", red)
 		}
 		if n, most := src.tests()-before, int(10*time.Minute/silentFor)+1; n < 1 || n > most {
@@ -108,24 +114,24 @@ func TestInputThatFallsSilentIsTestedAndOneThatBringsIsNot(t *testing.T) {
 				time.Sleep(5 * time.Second)
 			}
 		}()
-		if red, events, _, _ := s.run(10*time.Minute - time.Second); red != 0 || events != 120 {
-			t.Errorf("got %s disconnected and %d events, want 0 and 120", red, events)
+		if was := s.run(10*time.Minute - time.Second); was.red != 0 || was.events != 120 {
+			t.Errorf("got %s disconnected and %d events, want 0 and 120", was.red, was.events)
 		}
 		if n := src.tests(); n != 1 {
 			t.Errorf("got %d tests while it brought batches, want none but the first", n)
 		}
 		src.is(errDown)
-		if red, _, _, _ := s.run(silentFor - 10*time.Second); red != 0 {
+		if red := s.run(silentFor - 10*time.Second).red; red != 0 {
 			t.Errorf("got the input disconnected after less than %s of silence", silentFor)
 		}
-		red, _, _, shown := s.run(5 * time.Minute)
-		if red < 4*time.Minute || shown == nil {
-			t.Errorf("got %s of 5m disconnected with %v, want nearly all", red, shown)
+		was := s.run(5 * time.Minute)
+		if was.red < 4*time.Minute || was.shown == nil {
+			t.Errorf("got %s of 5m disconnected with %v, want nearly all", was.red, was.shown)
 		}
 		// A batch is the proof that it is connected, whatever a test would say.
 		src.feed <- service.MessageBatch{eventAt(time.Now())}
 		s.run(stayRed + 2*time.Second)
-		if red, _, _, _ := s.run(silentFor / 2); red != 0 {
+		if red := s.run(silentFor / 2).red; red != 0 {
 			t.Errorf("got the input disconnected for %s after it brought a batch, want 0", red)
 		}
 	})
@@ -136,7 +142,7 @@ func TestInputsWithoutATestAreReadAsEver(t *testing.T) {
 		src := newSource()
 		s := newStream(t, config{}, src)
 		defer s.close()
-		if red, _, _, _ := s.run(time.Hour); red != 0 {
+		if red := s.run(time.Hour).red; red != 0 {
 			t.Errorf("got the input disconnected for %s, want 0", red)
 		}
 		if n := src.tests(); n != 1 {
@@ -158,12 +164,12 @@ func TestInputThatIsDownKeepsNothingFromTheOthers(t *testing.T) {
 				time.Sleep(time.Minute)
 			}
 		}()
-		red, events, ticks, shown := s.run(20 * time.Minute)
-		if events != 20 || ticks == 0 {
-			t.Errorf("got %d events and %d ticks of the other input, want 20 and some", events, ticks)
+		was := s.run(20 * time.Minute)
+		if was.events != 20 || was.ticks == 0 {
+			t.Errorf("got %d events and %d ticks of the other input, want 20 and some", was.events, was.ticks)
 		}
-		if red < 15*time.Minute || shown == nil || !strings.Contains(shown.Error(), ".inputs.0") {
-			t.Errorf("got %s of 20m disconnected with %v, want most of it in the first input's name", red, shown)
+		if was.red < 15*time.Minute || was.shown == nil || !strings.Contains(was.shown.Error(), ".inputs.0") {
+			t.Errorf("got %s of 20m disconnected with %v, want most of it in the first input's name", was.red, was.shown)
 		}
 	})
 }
@@ -213,7 +219,7 @@ func TestTestThatPanicsIsNone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStream(t, config{}, panicking{newSource()})
 		defer s.close()
-		if red, _, _, _ := s.run(10 * time.Minute); red != 0 {
+		if red := s.run(10 * time.Minute).red; red != 0 {
 			t.Errorf("got the input disconnected for %s, want 0", red)
 		}
 	})

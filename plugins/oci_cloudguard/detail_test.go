@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -64,7 +65,7 @@ func TestDetailKeepsToItsBudgetAndEveryProblemLeaves(t *testing.T) {
 	for _, tt := range []struct {
 		budget, most, full int
 	}{{0, 0, 0}, {1, 1, 0}, {3, 3, 1}, {20, 20, -1}, {500, 110, 30}} {
-		t.Run(fmt.Sprint(tt.budget), func(t *testing.T) {
+		t.Run(strconv.Itoa(tt.budget), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				c := span()
 				c.EmptyPages = -1

@@ -146,7 +146,7 @@ func (s served) metrics(t *testing.T) []series {
 			continue
 		}
 		one := series{name: name, labels: map[string]string{}}
-		for _, word := range strings.Split(words, `",`) {
+		for word := range strings.SplitSeq(words, `",`) {
 			key, text, _ := strings.Cut(word, "=")
 			one.labels[key] = strings.Trim(text, `"`)
 		}
