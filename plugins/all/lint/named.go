@@ -56,11 +56,13 @@ type named struct {
 	whole  bool // the config has inputs and outputs, so its caches should be there
 	found  []Finding
 	inline []*rule.Rule
+	// positions are the lines of the inputs that keep a position, by the keys under which they do.
+	positions map[string]int
 }
 
 func (all linted) named(path string, data []byte) []Finding {
 	root := parse(data)
-	n := &named{path: path, all: all, whole: child(root, "input") != nil && child(root, "output") != nil}
+	n := &named{path: path, all: all, whole: child(root, "input") != nil && child(root, "output") != nil, positions: map[string]int{}}
 	n.inline, _ = rule.Inline(path, data)
 	n.walk(root, 0)
 	return n.found
@@ -92,6 +94,7 @@ func (n *named) walk(at *yaml.Node, depth int) {
 				n.cache(c, "state_cache")
 			case strings.HasPrefix(name, "oci_"):
 				n.cache(c, "checkpoint_cache")
+				n.position(at.Content[i-1], c)
 			}
 		}
 		n.walk(c, depth+1)

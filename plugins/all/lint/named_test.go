@@ -5,7 +5,10 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	_ "benthos-oci/plugins/correlate" // its fields are linted
+	// Their fields are linted.
+	_ "benthos-oci/plugins/correlate"
+	_ "benthos-oci/plugins/oci_audit"
+	_ "benthos-oci/plugins/oci_cloudguard"
 )
 
 // badRule has a mistake at 6:9.
@@ -120,3 +123,29 @@ description: Detects a demo.
 match: {api.operation: DeleteApiKey}
 incident: {title: "near"}
 `
+
+func TestInputsThatShareTheirKeysAreTold(t *testing.T) {
+	config := func(inputs string) map[string]string {
+		return map[string]string{"c.yaml": "input:\n  broker:\n    inputs:\n" + inputs + "output: {drop: {}}\ncache_resources: [{label: state, memory: {}}, {label: other, memory: {}}]\n"}
+	}
+	const told = `c.yaml:5:9: oci_audit keeps its position in cache "state" under the same keys as the one at line 4, and only one of the two can start: set checkpoint_key on one of them`
+	for _, test := range []struct {
+		name, first, second string
+		want                []string
+	}{
+		{"the same", "oci_audit: {auth: {profile: A}, checkpoint_cache: state}", "oci_audit: {auth: {profile: A}, checkpoint_cache: state, start: -30d}", []string{told}},
+		{"no auth at all", "oci_audit: {checkpoint_cache: state}", "oci_audit: {checkpoint_cache: state}", []string{told}},
+		{"the same key", "oci_cloudguard: {auth: {profile: B}, checkpoint_cache: state, checkpoint_key: k}", "oci_audit: {auth: {profile: A}, checkpoint_cache: state, checkpoint_key: k}", []string{told}},
+		{"another key", "oci_audit: {checkpoint_cache: state}", "oci_audit: {checkpoint_cache: state, checkpoint_key: k}", nil},
+		{"another tenancy", "oci_audit: {auth: {profile: A}, checkpoint_cache: state}", "oci_audit: {auth: {profile: B}, checkpoint_cache: state}", nil},
+		{"another input", "oci_cloudguard: {auth: {profile: A}, checkpoint_cache: state}", "oci_audit: {auth: {profile: A}, checkpoint_cache: state}", nil},
+		{"another cache", "oci_audit: {checkpoint_cache: state}", "oci_audit: {checkpoint_cache: other}", nil},
+		{"in memory", "oci_audit: {auth: {profile: A}}", "oci_audit: {auth: {profile: A}}", nil},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			if diff := cmp.Diff(test.want, lintFiles(t, config("      - "+test.first+"\n      - "+test.second+"\n"))); diff != "" {
+				t.Errorf("findings (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
