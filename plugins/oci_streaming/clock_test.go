@@ -134,3 +134,27 @@ func TestTimeDoesNotWaitForPartitionsOfOthers(t *testing.T) {
 		r.stop(one)
 	})
 }
+
+func TestTimeOfAPageIsThatOfItsEvents(t *testing.T) {
+	eachMode(t, func(t *testing.T, fields string) {
+		r := inboxRig(t, 1)
+		at := func(ago time.Duration) event.Time { return event.TimeOf(time.Now().Add(-ago)) }
+		record := func(ago time.Duration) string {
+			return `{"specversion":"1.0","type":"com.oraclecloud.ComputeApi.GetInstance","id":"` + ago.String() + `","time":"` +
+				time.Now().Add(-ago).UTC().Format(time.RFC3339Nano) + `","source":"a","data":{},"oracle":{"tenantid":"t"}}`
+		}
+		// The last is too far ahead to be believed.
+		for _, ago := range []time.Duration{5 * time.Hour, 3 * time.Hour, 4 * time.Hour, -48 * time.Hour} {
+			r.putOne(0, record(ago))
+		}
+		p, got := r.start(fields), newInbox()
+		mark := clocked(p, 0)
+		mark()
+		r.drain(p, got, func() bool { return got.count() == 4 })
+		synctest.Wait()
+		if want := at(3 * time.Hour); mark() != want {
+			t.Errorf("the watermark is at %s after a page, want the newest of its events: %s", mark(), want)
+		}
+		r.stop(p)
+	})
+}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/redpanda-data/benthos/v4/public/service"
 
+	"benthos-oci/plugins/internal/event"
 	"benthos-oci/plugins/ocisim"
 )
 
@@ -185,6 +186,7 @@ func TestNackKeepsTheCommit(t *testing.T) {
 		r := inboxRig(t, 1)
 		r.put(0, 30)
 		p, got := r.start(fields+"max_page_messages: 10\n"), newInbox()
+		at := clocked(p, 0)
 		ctx := t.Context()
 		r.connect(ctx, p.in)
 		batch, ack, err := p.in.ReadBatch(ctx)
@@ -199,10 +201,31 @@ func TestNackKeepsTheCommit(t *testing.T) {
 		if after := r.kept(); after != before {
 			t.Errorf("the position moved from %s to %s after a nack of %d messages", before, after, len(batch))
 		}
-		r.drain(p.in, got, func() bool { return got.count() == 30 })
+		halt := r.background(p.in, got)
+		time.Sleep(time.Minute)
+		if behind := event.TimeOf(time.Now()).Sub(at()); behind > 10*time.Second {
+			t.Errorf("the watermark is %s behind after the page was read again: what was refused still holds it", behind)
+		}
+		halt()
 		r.stop(p)
 		r.wantAll(got, 0)
 	})
+}
+
+func TestAckThatComesWithTheStopCounts(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	l := &lane{reader: &reader{ctx: ctx}}
+	for range 100 {
+		acked := make(chan error, 1)
+		acked <- nil
+		if err := l.await(acked); err != nil {
+			t.Fatalf("got %v of a page that was acked when the input stopped, want it to be committed", err)
+		}
+	}
+	if err := l.await(make(chan error, 1)); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v of a page that was not, want the context's error", err)
+	}
 }
 
 // kept is what is committed and saved.
@@ -369,6 +392,7 @@ func TestStartSaysWhereAGroupBegins(t *testing.T) {
 			r.kill(p)
 			// What is relative stays where it was when the process starts again.
 			r.putOne(0, "new")
+			time.Sleep(time.Second)
 			p = r.start(fields + "start: " + tt.start + "\n")
 			halt = r.background(p, got)
 			time.Sleep(10 * time.Second)

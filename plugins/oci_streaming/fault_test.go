@@ -42,7 +42,7 @@ func TestFaultsOfTheAPILoseNothing(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			eachMode(t, func(t *testing.T, fields string) {
-				r := newRig(t, ocisim.AuditStream, func(c *ocisim.Config) { c.Events = 600 })
+				r := newRig(t, ocisim.AuditStream, func(c *ocisim.Config) { c.Events = 300 })
 				r.sim.Faults().Add(tt.fault)
 				p, got := r.start(fields+"max_page_messages: 40\n"), newInbox()
 				ids := func() int { return got.count() - flagged(got) }
@@ -140,7 +140,7 @@ func TestNoFaultMakesABusyLoop(t *testing.T) {
 				r.put(0, 10)
 				remove := r.sim.Faults().Add(fault)
 				began := time.Now()
-				time.Sleep(10 * time.Minute)
+				time.Sleep(4 * time.Minute)
 				calls := 0
 				r.mu.Lock()
 				for _, call := range r.calls {
@@ -150,8 +150,8 @@ func TestNoFaultMakesABusyLoop(t *testing.T) {
 				}
 				r.mu.Unlock()
 				// Commits of partitions are not the API's business, so some faults leave them whole.
-				if calls > 10*60*2 {
-					t.Errorf("got %d calls in ten minutes, want at most two a second", calls)
+				if calls > 4*60*2 {
+					t.Errorf("got %d calls in four minutes, want at most two a second", calls)
 				}
 				remove()
 				time.Sleep(3 * time.Minute)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"sync/atomic"
@@ -155,13 +156,16 @@ func (l *lane) prepare() error {
 	l.ownedAt = time.Now()
 	var mine []string
 	for _, r := range reservations {
-		if first && r.Committed != nil {
+		if r.Instance != l.instance {
+			continue
+		}
+		mine = append(mine, r.Partition)
+		// Of a partition that is read already, what was committed is behind what comes next.
+		if r.Committed != nil && (first || !slices.Contains(l.owned, r.Partition)) {
 			l.expect[r.Partition] = *r.Committed + 1
 		}
-		if r.Instance == l.instance {
-			mine = append(mine, r.Partition)
-		}
 	}
+	maps.DeleteFunc(l.expect, func(partition string, _ int64) bool { return !slices.Contains(mine, partition) })
 	l.own(mine)
 	return nil
 }

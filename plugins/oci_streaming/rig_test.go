@@ -438,7 +438,10 @@ func (h *handle) Get(_ context.Context, key string) ([]byte, error) {
 	return []byte(value), nil
 }
 
-func (h *handle) Set(_ context.Context, key string, value []byte, _ *time.Duration) error {
+func (h *handle) Set(ctx context.Context, key string, value []byte, _ *time.Duration) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.fail {

@@ -1,8 +1,10 @@
 package oci
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/json"
+	"io"
 	"net/http"
 	"strconv"
 	"strings"
@@ -168,11 +170,18 @@ func streamClient(t *testing.T, change func(*Options)) (*ocisim.Sim, *Client, oc
 
 func TestMessagesAreAskedForAtTheirOwnHost(t *testing.T) {
 	var hosts []string
+	bodies := ""
 	sim, c, of := streamClient(t, func(o *Options) {
 		o.Endpoint = ""
 		next := o.Transport
 		o.Transport = transportFunc(func(r *http.Request) (*http.Response, error) {
 			hosts = append(hosts, r.URL.Host)
+			body, err := io.ReadAll(r.Body)
+			if err != nil {
+				return nil, err
+			}
+			r.Body = io.NopCloser(bytes.NewReader(body))
+			bodies += string(body)
 			return next.RoundTrip(r)
 		})
 	})
@@ -197,6 +206,10 @@ func TestMessagesAreAskedForAtTheirOwnHost(t *testing.T) {
 	reservations, err := c.Reservations(t.Context(), s, "g")
 	if err != nil || len(reservations) != of.Partitions || reservations[0].Instance != "i" || reservations[0].Committed == nil || *reservations[0].Committed != 0 {
 		t.Errorf("got %+v, %v", reservations, err)
+	}
+	// Else Oracle would commit what was read and not delivered.
+	if !strings.Contains(bodies, `"commitOnGet":false`) || !strings.Contains(bodies, `"timeoutInMs":30000`) {
+		t.Errorf("the cursor was asked for with %s", bodies)
 	}
 	want := []string{"streaming." + of.Region + ".oci.oraclecloud.com"}
 	for range 4 {
