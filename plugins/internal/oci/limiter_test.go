@@ -25,12 +25,12 @@ func TestOneRequestTriesWhetherAThrottleIsOver(t *testing.T) {
 			})
 		}
 		l.Passed() // of a request that was on its way when the throttle came
-		time.Sleep(7*time.Second - 1)
+		time.Sleep(7*time.Second - time.Nanosecond)
 		synctest.Wait()
 		if n := sent.Load(); n != 0 {
 			t.Fatalf("got %d requests before the pause was over, want none", n)
 		}
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		synctest.Wait()
 		if n := sent.Load(); n != 1 {
 			t.Fatalf("got %d requests at the end of the pause, want one that tries", n)

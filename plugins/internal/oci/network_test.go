@@ -127,3 +127,23 @@ func respond(c net.Conn, handler http.Handler) {
 		}
 	}
 }
+
+// TestHostWithAnIPv6AddressOnlyIsReached reads from a server that has no other address.
+func TestHostWithAnIPv6AddressOnlyIsReached(t *testing.T) {
+	var network net.ListenConfig
+	listener, err := network.Listen(t.Context(), "tcp6", "[::1]:0")
+	if err != nil {
+		t.Skipf("SKIPPED: this machine has no IPv6 loopback address: %v", err)
+	}
+	sim := simulate(t, ocisim.Config{})
+	server := &http.Server{Handler: sim, ReadHeaderTimeout: time.Minute}
+	go func() { _ = server.Serve(listener) }()
+	defer server.Close()
+	o := options(sim)
+	o.Transport, o.Endpoint = nil, "http://"+listener.Addr().String()+"/{region}"
+	c := client(t, o)
+	defer c.Close()
+	if regions, err := c.Regions(t.Context()); err != nil || len(regions) != 2 {
+		t.Errorf("got regions %v, %v; want 2", regions, err)
+	}
+}
