@@ -33,6 +33,8 @@ type Item struct {
 	Key   string
 	Value []byte
 	TTL   time.Duration
+	// Slack is how much later the item may expire: one that is written often then keeps the time that it has.
+	Slack time.Duration
 }
 
 // Options say what to open.
@@ -227,31 +229,48 @@ func (s *Store) put(tx *bbolt.Tx, sum *total, it Item, now int64) error {
 	if len(key) == 0 {
 		return bolterrors.ErrKeyRequired
 	}
+	had := int64(0)
 	if stored := values.Get(key); stored != nil {
 		old, err := readItem(key, stored)
 		if err != nil {
 			return err
 		}
 		sum.take(old)
-		if old.expires != 0 {
-			if err := expiry.Delete(expiryKey(old.expires, key)); err != nil {
-				return err
-			}
+		had = old.expires
+	}
+	fresh := item{key: key, value: it.Value, expires: it.expires(now, had)}
+	if it.Value == nil {
+		fresh.expires = 0
+	}
+	if had != 0 && had != fresh.expires {
+		if err := expiry.Delete(expiryKey(had, key)); err != nil {
+			return err
 		}
 	}
 	if it.Value == nil {
 		return values.Delete(key)
 	}
-	fresh := item{key: key, value: it.Value}
-	if it.TTL != 0 {
-		// An expiry before 1970 or at its first instant cannot be told from "never".
-		fresh.expires = max(1, now+it.TTL.Milliseconds())
+	if fresh.expires != 0 && had != fresh.expires {
 		if err := expiry.Put(expiryKey(fresh.expires, key), []byte{}); err != nil {
 			return err
 		}
 	}
 	sum.add(fresh)
 	return values.Put(key, fresh.encode())
+}
+
+// expires gives when the item expires, in milliseconds since 1970; had is when what it replaces does, and 0 is never.
+func (it Item) expires(now, had int64) int64 {
+	if it.TTL == 0 {
+		return 0
+	}
+	// An expiry before 1970 or at its first instant cannot be told from "never".
+	least := max(1, now+it.TTL.Milliseconds())
+	most := least + it.Slack.Milliseconds()
+	if had >= least && had <= most {
+		return had
+	}
+	return most
 }
 
 // sweep removes a few of the items that have expired, oldest first.

@@ -112,6 +112,40 @@ func TestRewrittenItemTakesItsNewTTL(t *testing.T) {
 	}
 }
 
+// TestSlackKeepsTheTimeThatAnItemHas writes an item again and again: it never expires before its TTL, nor later than the slack allows.
+func TestSlackKeepsTheTimeThatAnItemHas(t *testing.T) {
+	const minute = int64(time.Minute / time.Millisecond)
+	it := Item{TTL: 10 * time.Minute, Slack: 5 * time.Minute}
+	for _, tc := range []struct{ now, had, want int64 }{
+		{now: 0, had: 0, want: 15 * minute},
+		{now: 5 * minute, had: 15 * minute, want: 15 * minute},
+		{now: 5*minute + 1, had: 15 * minute, want: 20*minute + 1},
+		{now: 0, had: 15*minute + 1, want: 15 * minute},
+		{now: 0, had: 10*minute - 1, want: 15 * minute},
+	} {
+		if got := it.expires(tc.now, tc.had); got != tc.want {
+			t.Errorf("now %d, had %d: got %d, want %d", tc.now, tc.had, got, tc.want)
+		}
+	}
+	c := newClock()
+	s := openStore(t, Options{Path: filepath.Join(t.TempDir(), "s.db"), Bucket: "cache", Now: c.now})
+	it.Key, it.Value = "k", []byte("1")
+	for range 30 {
+		if err := s.Save([]Item{it}); err != nil {
+			t.Fatal(err)
+		}
+		c.at = c.at.Add(10*time.Minute - time.Millisecond)
+		if got := load(t, s, "k")[0]; got != "1" {
+			t.Fatalf("before its TTL: got %s", got)
+		}
+		c.at = c.at.Add(-6 * time.Minute)
+	}
+	c.at = c.at.Add(15 * time.Minute)
+	if got := load(t, s, "k")[0]; got != "<none>" {
+		t.Errorf("behind its TTL and slack: got %s", got)
+	}
+}
+
 func TestWritesSweepWhatHasExpired(t *testing.T) {
 	c := newClock()
 	s := openStore(t, Options{Path: filepath.Join(t.TempDir(), "s.db"), Bucket: "cache", Now: c.now})

@@ -86,7 +86,7 @@ func (s *boltStore) Save(_ context.Context, changes []engine.Change) error {
 	for i, c := range changes {
 		items[i] = bolt.Item{Key: s.prefix + c.Key, Value: c.Value}
 		if ttl := s.life.ttl(c.Expires); ttl != nil {
-			items[i].TTL = *ttl
+			items[i].TTL, items[i].Slack = *ttl, *ttl/8
 		}
 	}
 	return s.store.Save(items)

@@ -338,9 +338,9 @@ func (v *groupEnv) Aggregate(a *expr.Aggregate) any {
 	if a.Func == "count" && a.Arg == nil {
 		return int64(v.count)
 	}
-	if v.slide != nil && a.Func == "distinct" {
-		if n, ok := v.slide.distinct(a); ok {
-			return n
+	if v.slide != nil {
+		if value, ok := v.slide.aggregate(&p.patterns[v.pattern], a); ok {
+			return value
 		}
 	}
 	return p.aggregate(a, v.pattern, v.events())

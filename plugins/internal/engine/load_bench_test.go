@@ -12,6 +12,7 @@ import (
 
 	"benthos-oci/plugins/internal/event"
 	"benthos-oci/plugins/internal/rule"
+	"benthos-oci/plugins/internal/watermark"
 )
 
 const auditTenancy = "ocid1.tenancy.oc1..aaaaaaaaqwertyuiopasdfghjklzxcvbnm234567qwertyuiopasdfghjklzx"
@@ -90,4 +91,51 @@ func everyRule(b *testing.B, principals int) {
 		used += cpuTime(b) - before
 	}
 	b.ReportMetric(float64(used.Nanoseconds())/float64(n), "cpu-ns/event")
+}
+
+// BenchmarkHotKeyAggregates counts events of one key, whose window holds 1,000 and 10,000 of them, and judges each when time has passed it.
+// The cost of an event must not grow with the window.
+func BenchmarkHotKeyAggregates(b *testing.B) {
+	for _, having := range []string{"sum(unmapped.v) > 99999999", "avg(unmapped.v) > 99999", "max(unmapped.v) > 99999", "percentile(unmapped.v, 95) > 99999"} {
+		for _, held := range []int{1000, 10_000} {
+			b.Run(fmt.Sprintf("%s/window=%d", having, held), func(b *testing.B) { hotAggregate(b, having, held) })
+		}
+	}
+}
+
+func hotAggregate(b *testing.B, having string, held int) {
+	e, err := New(context.Background(), Options{
+		Rules: []*rule.Rule{parseRule(b, fmt.Sprintf("window: %ds\nmatch: {unmapped.p: a}\nhaving: %s", held, having))}, Emit: EmitOptions{Create: true},
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+	batch := make([]*event.Event, 100)
+	n := 0
+	feed := func() time.Duration {
+		for i := range batch {
+			batch[i] = eventOf(b, []string{fmt.Sprintf("%ds", n), fmt.Sprintf("e%d", n), "a", "x", fmt.Sprintf("v=%d", n*7919%5000)})
+			n++
+		}
+		before := cpuTime(b)
+		if _, err := e.Observe(b.Context(), batch); err != nil {
+			b.Fatal(err)
+		}
+		to := zero.Add(time.Duration(n) * time.Second)
+		tick := watermark.Tick{Number: strconv.Itoa(n), Boot: "b", Tenancies: map[string]event.Time{"t1": to}, All: to}
+		if _, err := e.Advance(b.Context(), tick); err != nil {
+			b.Fatal(err)
+		}
+		return cpuTime(b) - before
+	}
+	for n < 10_000 {
+		feed()
+	}
+	var used time.Duration
+	events := 0
+	for b.Loop() {
+		used += feed()
+		events += len(batch)
+	}
+	b.ReportMetric(float64(used.Nanoseconds())/float64(events), "cpu-ns/event")
 }

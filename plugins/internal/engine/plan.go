@@ -71,6 +71,15 @@ type patternPlan struct {
 	index map[string]int
 	// tallied are the captures whose different values `having` counts.
 	tallied []int
+	// running are the captures whose other aggregates are kept while the window moves.
+	running []runningPlan
+	// aggregated has the captures of the aggregates of `having`.
+	aggregated map[*expr.Aggregate]int
+}
+
+type runningPlan struct {
+	capture int
+	ordered bool
 }
 
 type firstSeen struct {
@@ -187,14 +196,37 @@ func (p *plan) readPattern(i int) error {
 		return nil
 	}
 	for _, a := range pp.having.Aggregates() {
-		if a.Func != "distinct" || a.Pattern != "" && a.Pattern != pp.name {
+		if a.Arg == nil || a.Pattern != "" && a.Pattern != pp.name {
 			continue
 		}
-		if c, ok := pp.index[a.Arg.String()]; ok {
+		c, ok := pp.index[a.Arg.String()]
+		if !ok {
+			continue
+		}
+		if pp.aggregated == nil {
+			pp.aggregated = map[*expr.Aggregate]int{}
+		}
+		pp.aggregated[a] = c
+		if a.Func == "distinct" {
 			pp.tallied = append(pp.tallied, c)
+			continue
+		}
+		if runs, orders := a.Runs(); runs {
+			pp.runs(c, orders)
 		}
 	}
 	return nil
+}
+
+// runs takes notice that aggregates of a capture are to be kept.
+func (pp *patternPlan) runs(capture int, ordered bool) {
+	for i := range pp.running {
+		if r := &pp.running[i]; r.capture == capture {
+			r.ordered = r.ordered || ordered
+			return
+		}
+	}
+	pp.running = append(pp.running, runningPlan{capture: capture, ordered: ordered})
 }
 
 func (p *plan) finish(r *rule.Rule) {

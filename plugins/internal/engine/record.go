@@ -125,7 +125,7 @@ func (r *record) firstSeen(t int64) bool {
 	f := r.plan.firstSeen
 	s := r.slideOf(0)
 	s.Move(r.series, add(t, -f.within), t-1)
-	before := s.tallies[r.plan.captures[0][f.capture]]
+	before := s.tallies[f.capture]
 	for _, e := range r.series.Between(t-1, t) {
 		for _, v := range flat(capture(e, 0, f.capture)) {
 			if !before.Has(expr.Identity(v)) {

@@ -9,16 +9,41 @@ import (
 // so that an event costs what enters and leaves the window and not the window.
 type slide struct {
 	*window.Slide
-	tallies map[string]*window.Tally // by the text of their expression
+	tallies map[int]*window.Tally // by capture
+	running map[int]*running      // by capture
 }
 
+// running counts the values of a capture.
+type running struct {
+	expr.Running
+	pattern, capture int
+}
+
+// Count takes an entry that entered the window, or left it.
+func (r *running) Count(e *window.Entry, entered bool) {
+	if v := capture(e, r.pattern, r.capture); entered {
+		r.Add(v)
+	} else {
+		r.Remove(v)
+	}
+}
+
+// Reset forgets all entries.
+func (r *running) Reset() { r.Running = expr.Running{Ordered: r.Ordered} }
+
 func newSlide(p *plan, pattern int) *slide {
-	s := &slide{tallies: map[string]*window.Tally{}}
-	var list []*window.Tally
-	for _, c := range p.patterns[pattern].tallied {
+	s := &slide{tallies: map[int]*window.Tally{}, running: map[int]*running{}}
+	var list []window.Counter
+	pp := &p.patterns[pattern]
+	for _, c := range pp.tallied {
 		t := &window.Tally{Identity: expr.Identity, Value: func(e *window.Entry) []any { return flat(capture(e, pattern, c)) }}
-		s.tallies[p.captures[pattern][c]] = t
+		s.tallies[c] = t
 		list = append(list, t)
+	}
+	for _, c := range pp.running {
+		r := &running{Running: expr.Running{Ordered: c.ordered}, pattern: pattern, capture: c.capture}
+		s.running[c.capture] = r
+		list = append(list, r)
 	}
 	s.Slide = window.NewSlide(pattern, list)
 	return s
@@ -35,12 +60,28 @@ func flat(v any) []any {
 	return []any{v}
 }
 
-func (s *slide) distinct(a *expr.Aggregate) (int64, bool) {
-	t, ok := s.tallies[a.Arg.String()]
+// aggregate gives the value of an aggregate over the window; ok is false where the events have to be looked at.
+func (s *slide) aggregate(pp *patternPlan, a *expr.Aggregate) (value any, ok bool) {
+	c, ok := pp.aggregated[a]
 	if !ok {
-		return 0, false
+		if a.Arg == nil {
+			return nil, false
+		}
+		if c, ok = pp.index[a.Arg.String()]; !ok {
+			return nil, false
+		}
 	}
-	return int64(t.Distinct()), true
+	if a.Func == "distinct" {
+		if t := s.tallies[c]; t != nil {
+			return int64(t.Distinct()), true
+		}
+		return nil, false
+	}
+	runs, orders := a.Runs()
+	if r := s.running[c]; runs && r != nil && (r.Ordered || !orders) {
+		return r.Over(a)
+	}
+	return nil, false
 }
 
 // slideOf gives the slide of a pattern, made when it is first needed. It is rebuilt after a restart and never saved.

@@ -218,15 +218,20 @@ func statistic(a *Aggregate, numbers []float64) (float64, bool) {
 	}
 	sorted := slices.Clone(numbers)
 	slices.Sort(sorted)
+	return ranked(a, len(sorted), func(i int) float64 { return sorted[i] })
+}
+
+// ranked gives the median or the percentile of n numbers, at least one, in order.
+func ranked(a *Aggregate, n int, sorted func(i int) float64) (float64, bool) {
 	if a.Func == "median" {
-		middle := len(sorted) / 2
-		if len(sorted)%2 == 1 {
-			return sorted[middle], true
+		middle := n / 2
+		if n%2 == 1 {
+			return sorted(middle), true
 		}
-		return sorted[middle-1] + (sorted[middle]-sorted[middle-1])/2, true
+		return sorted(middle-1) + (sorted(middle)-sorted(middle-1))/2, true
 	}
-	rank := int(math.Ceil(a.Limit / 100 * n))
-	return sorted[min(max(rank, 1), len(sorted))-1], true
+	rank := int(math.Ceil(a.Limit / 100 * float64(n)))
+	return sorted(min(max(rank, 1), n) - 1), true
 }
 
 func mean(numbers []float64) float64 {

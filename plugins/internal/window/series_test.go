@@ -110,7 +110,7 @@ func TestSlideAgreesWithCounting(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		s := New(1)
 		tally := &Tally{Value: func(e *Entry) []any { return e.Values[0] }, Identity: func(v any) any { return v }}
-		l := NewSlide(0, []*Tally{tally})
+		l := NewSlide(0, []Counter{tally})
 		pruned := int64(MinTime)
 		for i := range rapid.IntRange(1, 40).Draw(t, "steps") {
 			switch rapid.IntRange(0, 4).Draw(t, "step") {

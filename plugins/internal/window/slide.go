@@ -6,11 +6,19 @@ package window
 type Slide struct {
 	pattern   int
 	after, to int64
-	tallies   []*Tally
+	counters  []Counter
 	count     int
 }
 
-// Tally counts the values of one expression over the entries in the interval of a Slide.
+// Counter counts something over the entries in the interval of a Slide.
+type Counter interface {
+	// Count takes an entry that entered, or left.
+	Count(e *Entry, entered bool)
+	// Reset forgets all entries.
+	Reset()
+}
+
+// Tally is a Counter of the different values of one expression.
 type Tally struct {
 	// Value gives the values of an entry, nulls left out; it must give the same for the same entry.
 	Value func(e *Entry) []any
@@ -26,12 +34,29 @@ func (t *Tally) Distinct() int { return len(t.refs) }
 // Has says whether a value with that identity is in the interval.
 func (t *Tally) Has(identity any) bool { return t.refs[identity] > 0 }
 
-// NewSlide gives a slide over an empty interval.
-func NewSlide(pattern int, tallies []*Tally) *Slide {
-	for _, t := range tallies {
-		t.refs = map[any]int{}
+// Count takes an entry that entered, or left.
+func (t *Tally) Count(e *Entry, entered bool) {
+	n := 1
+	if !entered {
+		n = -1
 	}
-	return &Slide{pattern: pattern, after: MinTime, to: MinTime, tallies: tallies}
+	for _, v := range t.Value(e) {
+		id := t.Identity(v)
+		if t.refs[id] += n; t.refs[id] == 0 {
+			delete(t.refs, id)
+		}
+	}
+}
+
+// Reset forgets all entries.
+func (t *Tally) Reset() { t.refs = map[any]int{} }
+
+// NewSlide gives a slide over an empty interval.
+func NewSlide(pattern int, counters []Counter) *Slide {
+	for _, c := range counters {
+		c.Reset()
+	}
+	return &Slide{pattern: pattern, after: MinTime, to: MinTime, counters: counters}
 }
 
 // Count gives the number of entries in the interval.
@@ -42,57 +67,56 @@ func (l *Slide) Move(s *Series, after, to int64) {
 	if after >= l.to || to <= l.after {
 		l.reset()
 		l.after, l.to = after, to
-		l.each(s.Range(l.pattern, after, to), 1)
+		l.each(s.Range(l.pattern, after, to), true)
 		return
 	}
 	if to > l.to {
-		l.each(s.Range(l.pattern, l.to, to), 1)
+		l.each(s.Range(l.pattern, l.to, to), true)
 	}
 	if to < l.to {
-		l.each(s.Range(l.pattern, to, l.to), -1)
+		l.each(s.Range(l.pattern, to, l.to), false)
 	}
 	if after > l.after {
-		l.each(s.Range(l.pattern, l.after, after), -1)
+		l.each(s.Range(l.pattern, l.after, after), false)
 	}
 	if after < l.after {
-		l.each(s.Range(l.pattern, after, l.after), 1)
+		l.each(s.Range(l.pattern, after, l.after), true)
 	}
 	l.after, l.to = after, to
 }
 
 // Inserted tells of an entry that now is in the series.
-func (l *Slide) Inserted(e *Entry) { l.one(e, 1) }
+func (l *Slide) Inserted(e *Entry) { l.one(e, true) }
 
 // Pruned tells of an entry that was in the series.
-func (l *Slide) Pruned(e *Entry) { l.one(e, -1) }
+func (l *Slide) Pruned(e *Entry) { l.one(e, false) }
 
-func (l *Slide) one(e *Entry, n int) {
+func (l *Slide) one(e *Entry, entered bool) {
 	if e.Patterns&(1<<l.pattern) != 0 && e.Time > l.after && e.Time <= l.to {
-		l.add(e, n)
+		l.add(e, entered)
 	}
 }
 
-func (l *Slide) each(list []*Entry, n int) {
+func (l *Slide) each(list []*Entry, entered bool) {
 	for _, e := range list {
-		l.add(e, n)
+		l.add(e, entered)
 	}
 }
 
-func (l *Slide) add(e *Entry, n int) {
-	l.count += n
-	for _, t := range l.tallies {
-		for _, v := range t.Value(e) {
-			id := t.Identity(v)
-			if t.refs[id] += n; t.refs[id] == 0 {
-				delete(t.refs, id)
-			}
-		}
+func (l *Slide) add(e *Entry, entered bool) {
+	if entered {
+		l.count++
+	} else {
+		l.count--
+	}
+	for _, c := range l.counters {
+		c.Count(e, entered)
 	}
 }
 
 func (l *Slide) reset() {
 	l.count = 0
-	for _, t := range l.tallies {
-		clear(t.refs)
+	for _, c := range l.counters {
+		c.Reset()
 	}
 }
