@@ -19,6 +19,7 @@ const (
 	EffectStatus    Effect = "status"    // an error with Fault.Status and, where set, Retry-After
 	EffectReset     Effect = "reset"     // the connection is reset in the middle of the body
 	EffectSlow      Effect = "slow"      // the body comes in pieces, Fault.Delay between them
+	EffectLate      Effect = "late"      // the whole answer comes Fault.Delay later
 	EffectHang      Effect = "hang"      // nothing comes until the client gives up
 	EffectMalformed Effect = "malformed" // one item more, whose members have the wrong types
 	EffectUTF8      Effect = "utf8"      // one item more, with bytes that are no UTF-8
@@ -30,7 +31,7 @@ const (
 )
 
 var effects = []Effect{
-	EffectStatus, EffectReset, EffectSlow, EffectHang, EffectMalformed, EffectUTF8, EffectControl, EffectDuplicate, EffectHTML, EffectTruncated, EffectLoop,
+	EffectStatus, EffectReset, EffectSlow, EffectLate, EffectHang, EffectMalformed, EffectUTF8, EffectControl, EffectDuplicate, EffectHTML, EffectTruncated, EffectLoop,
 }
 
 // Fault says which calls go wrong, and how. Empty fields match all calls.
@@ -50,7 +51,7 @@ type Fault struct {
 	// RetryAfter is sent with an error. RetryAsDate writes it as a date instead of seconds.
 	RetryAfter  time.Duration
 	RetryAsDate bool
-	// Delay is what EffectSlow waits between two pieces of the body.
+	// Delay is what EffectSlow waits between two pieces of the body, and EffectLate before the answer.
 	Delay time.Duration
 }
 
@@ -58,7 +59,7 @@ type Fault struct {
 var ErrFault = errors.New("a fault is an effect and settings, as 429,op=ListEvents,times=3,retry_after=7s")
 
 // ParseFault reads a fault as a command line writes it: an effect (a status of 400 and more, or one of reset, slow,
-// hang, malformed, utf8, control, duplicate, html, truncated, loop), then settings joined by commas:
+// late, hang, malformed, utf8, control, duplicate, html, truncated, loop), then settings joined by commas:
 // op, tenancy, region, compartment, after, times, p (a probability), retry_after (7s, or date:7s), delay.
 func ParseFault(text string) (Fault, error) {
 	words := strings.Split(text, ",")
@@ -75,7 +76,7 @@ func ParseFault(text string) (Fault, error) {
 			return Fault{}, fmt.Errorf("reading the fault %q: %w", text, err)
 		}
 	}
-	if f.Effect == EffectSlow && f.Delay == 0 {
+	if (f.Effect == EffectSlow || f.Effect == EffectLate) && f.Delay == 0 {
 		f.Delay = 100 * time.Millisecond
 	}
 	return f, nil

@@ -21,6 +21,8 @@ func TestFaultsAreReadFromTextAndPrintedBack(t *testing.T) {
 		"reset,op=ListEvents":              {Effect: EffectReset, Operation: "ListEvents"},
 		"slow,delay=2s":                    {Effect: EffectSlow, Delay: 2 * time.Second},
 		"slow":                             {Effect: EffectSlow, Delay: 100 * time.Millisecond},
+		"late":                             {Effect: EffectLate, Delay: 100 * time.Millisecond},
+		"late,delay=200ms":                 {Effect: EffectLate, Delay: 200 * time.Millisecond},
 		"malformed,after=2,times=3":        {Effect: EffectMalformed, After: 2, Times: 3},
 		"html,p=0.25":                      {Effect: EffectHTML, Probability: 0.25},
 		"404, compartment=c, times=1":      {Effect: EffectStatus, Status: 404, Compartment: "c", Times: 1},
@@ -272,6 +274,27 @@ func TestSlowBodyTakesItsTimeAndEndsWithItsRequest(t *testing.T) {
 		answer = c.get(t, auditPath, query...)
 		if took := time.Since(began); !errors.Is(answer.err, context.DeadlineExceeded) || took != 2500*time.Millisecond {
 			t.Errorf("a request that ends after 2.5s: error %v after %s, want its deadline", answer.err, took)
+		}
+	})
+}
+
+func TestLateAnswerIsWholeAndEndsWithItsRequest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSim(t, func(c *Config) { c.Clock = time.Now; c.End = time.Now(); c.Start = c.End.Add(-time.Hour) })
+		c := newClient(t, s, 0)
+		s.Faults().Add(Fault{Effect: EffectLate, Delay: 200 * time.Millisecond})
+		c.date = time.Now()
+		began := time.Now()
+		answer := c.get(t, compartmentsPath, "compartmentId", s.tenancies[0].id)
+		if took := time.Since(began); answer.err != nil || !json.Valid(answer.body) || took != 200*time.Millisecond {
+			t.Errorf("the answer came after %s with error %v, want all of it after 200ms", took, answer.err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		defer cancel()
+		c.change = func(r *http.Request) { *r = *r.WithContext(ctx) }
+		answer = c.get(t, compartmentsPath, "compartmentId", s.tenancies[0].id)
+		if !errors.Is(answer.err, context.DeadlineExceeded) {
+			t.Errorf("a request that ends before its answer: error %v, want its deadline", answer.err)
 		}
 	})
 }

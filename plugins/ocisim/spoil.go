@@ -98,6 +98,10 @@ func (f *Fault) write(w http.ResponseWriter, r *http.Request, status int, body [
 		w.WriteHeader(status)
 		f.drip(w, r, body)
 		return
+	case EffectLate:
+		if !f.pause(r) {
+			panic(http.ErrAbortHandler)
+		}
 	default:
 	}
 	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
@@ -117,13 +121,21 @@ func (f *Fault) drip(w http.ResponseWriter, r *http.Request, body []byte) {
 		}
 		_ = http.NewResponseController(w).Flush()
 		body = body[n:]
-		pause := time.NewTimer(f.Delay)
-		select {
-		case <-r.Context().Done():
-			pause.Stop()
+		if !f.pause(r) {
 			return
-		case <-pause.C:
 		}
+	}
+}
+
+// pause waits; false where the client has gone meanwhile.
+func (f *Fault) pause(r *http.Request) bool {
+	timer := time.NewTimer(f.Delay)
+	defer timer.Stop()
+	select {
+	case <-r.Context().Done():
+		return false
+	case <-timer.C:
+		return true
 	}
 }
 
