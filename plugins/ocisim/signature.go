@@ -99,7 +99,8 @@ func (r signedRequest) verify(a authorization, key *rsa.PublicKey) error {
 
 // verifyCovering is verify where other headers are required; those of a body always are.
 func (r signedRequest) verifyCovering(a authorization, key *rsa.PublicKey, required ...string) error {
-	if r.hasBody() {
+	signedBody := r.hasBody() && (!r.mayLeaveItsBodyOut() || slices.Contains(a.headers, "x-content-sha256"))
+	if signedBody {
 		required = append(required, "content-length", "content-type", "x-content-sha256")
 	}
 	for _, name := range required {
@@ -110,7 +111,7 @@ func (r signedRequest) verifyCovering(a authorization, key *rsa.PublicKey, requi
 	if !slices.Contains(a.headers, "date") && !slices.Contains(a.headers, "x-date") {
 		return errors.New("the signature must cover date or x-date")
 	}
-	if r.hasBody() {
+	if signedBody {
 		sum := sha256.Sum256(r.body)
 		if got := base64.StdEncoding.EncodeToString(sum[:]); r.header.Get("X-Content-Sha256") != got {
 			return errors.New("x-content-sha256 is not the hash of the body")
@@ -132,6 +133,12 @@ func (r signedRequest) verifyCovering(a authorization, key *rsa.PublicKey, requi
 
 func (r signedRequest) hasBody() bool {
 	return r.method == http.MethodPost || r.method == http.MethodPut || r.method == http.MethodPatch
+}
+
+// mayLeaveItsBodyOut is true for PutMessages, whose body Oracle's own SDKs do not sign.
+func (r signedRequest) mayLeaveItsBodyOut() bool {
+	path, _, _ := strings.Cut(r.target, "?")
+	return r.method == http.MethodPost && strings.Contains(path, "/streams/") && strings.HasSuffix(path, "/messages")
 }
 
 // date gives when the request says it was made. x-date stands for clients that cannot set date.

@@ -196,6 +196,25 @@ func TestSignatureMustCoverWhatOracleRequires(t *testing.T) {
 	}
 }
 
+// TestOnlyPutMessagesMayLeaveItsBodyOutOfTheSignature signs as Oracle's SDKs do.
+func TestOnlyPutMessagesMayLeaveItsBodyOutOfTheSignature(t *testing.T) {
+	s := newSim(t, nil)
+	c := newClient(t, s, 0)
+	stream := "/20180418/streams/" + s.Streams(0)[0].OCID
+	for path, want := range map[string]int{stream + "/messages": 200, stream + "/cursors": 401} {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, c.base+path, strings.NewReader(`{"messages":[{"value":"eA=="}]}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Date", now.Format(http.TimeFormat))
+		r.Header.Set("Content-Type", "application/json")
+		sign(t, r, c.key, c.keyID, "date", "(request-target)", "host")
+		if answer := c.do(t, r); answer.status != want {
+			t.Errorf("POST %s with its body unsigned: status = %d, want %d: %s", path, answer.status, want, answer.body)
+		}
+	}
+}
+
 func TestDateMayBeFiveMinutesOffAndNoMore(t *testing.T) {
 	s := newSim(t, nil)
 	c := newClient(t, s, 0)

@@ -7,9 +7,11 @@ The simulator throttles the first two calls of GetTenancy. CONFIG is a file as O
 what the SDK cannot sign, page or decode is the simulator's mistake.
 """
 
+import base64
 import datetime
 import hashlib
 import sys
+import time
 
 import oci
 
@@ -35,6 +37,57 @@ def refused(what, call):
 
 def every(call, *args, **kwargs):
     return oci.pagination.list_call_get_all_results(call, *args, **kwargs)
+
+
+def text(encoded):
+    return base64.b64decode(encoded).decode() if encoded else None
+
+
+def read(client, stream, cursor, wanted):
+    """Reads until so many messages have come: a page may be empty though more follows."""
+    got = []
+    for _ in range(60):
+        page = client.get_messages(stream, cursor, limit=4)
+        cursor = page.headers["opc-next-cursor"]
+        got += page.data
+        if len(got) >= wanted:
+            break
+        time.sleep(0.25)  # a partition may be read five times a second
+    return got, cursor
+
+
+def streams(config, tenancy, options):
+    """Puts messages into a stream and reads them in a group, committed by hand."""
+    admin = oci.streaming.StreamAdminClient(config, **options)
+    found = every(admin.list_streams, compartment_id=tenancy).data
+    for s in sorted(found, key=lambda s: s.name):
+        say("stream", s.name, s.lifecycle_state, s.partitions, "partitions")
+    stream = admin.get_stream(min(found, key=lambda s: s.name).id).data
+    say("its retention", stream.retention_in_hours, "hours")
+
+    client = oci.streaming.StreamClient(config, **options)
+    models = oci.streaming.models
+    group = dict(group_name="foreign", instance_name="one", commit_on_get=False, timeout_in_ms=30000)
+    cursor = client.create_group_cursor(stream.id, models.CreateGroupCursorDetails(type="LATEST", **group)).data.value
+    cursor = client.get_messages(stream.id, cursor).headers["opc-next-cursor"]
+    put = client.put_messages(stream.id, models.PutMessagesDetails(messages=[
+        models.PutMessagesDetailsEntry(
+            key=base64.b64encode(b"key %d" % (n % 2)).decode(), value=base64.b64encode(b"message %d" % n).decode())
+        for n in range(6)
+    ])).data
+    say("put", len(put.entries), "messages,", put.failures, "failures")
+    got, cursor = read(client, stream.id, cursor, 6)
+    say("got", sorted((text(m.key), text(m.value)) for m in got))
+    say("heartbeat", client.consumer_heartbeat(stream.id, cursor).status)
+    cursor = client.consumer_commit(stream.id, cursor).data.value
+    state = client.get_group(stream.id, "foreign").data
+    committed = sum(1 for r in state.reservations if r.committed_offset is not None and r.committed_offset >= 0)
+    say("group", state.group_name, "reads", len(state.reservations), "partitions,", committed, "of them committed")
+    old = client.create_cursor(stream.id, models.CreateCursorDetails(
+        partition=got[0].partition, type="AT_OFFSET", offset=got[0].offset)).data.value
+    again, _ = read(client, stream.id, old, 1)
+    say("the first of them by its offset", text(again[0].value) == text(got[0].value))
+    refused("a cursor that is none", lambda: client.get_messages(stream.id, "bm9uZQ=="))
 
 
 def main():
@@ -110,6 +163,8 @@ def main():
         if not page:
             break
     say("rows found by Logging search", digest(r.data["logContent"]["id"] for r in rows))
+
+    streams(config, tenancy, options)
 
     stranger = dict(config, user=config["user"][:-4] + "aaaa")
     refused("a user that is not there", lambda: oci.audit.AuditClient(stranger, **options).get_configuration(tenancy))
