@@ -40,9 +40,10 @@ type Span struct {
 
 // Pass is one reading of a partition: what may have appeared late, and then what is new.
 type Pass struct {
-	// Spans are read one after the other.
+	// Spans are read one after the other. They belong to whoever reads the pass.
 	Spans []Span
 
+	alone  bool      // it looks for what appeared late, and is read while no other pass of its partition is
 	begin  time.Time // where what is new in it begins
 	end    time.Time // what lies before it was read once the pass is done
 	again  time.Time // where the next pass must begin to look again
@@ -58,9 +59,6 @@ func (p *Pass) End() time.Time { return p.end }
 
 // Begin is where the new part of the pass begins; nothing that comes later was processed before it, but for what appears late.
 func (p *Pass) Begin() time.Time { return p.begin }
-
-// alone is true where the pass looks for what appeared late: it is read while no other pass of its partition is.
-func (p *Pass) alone() bool { return len(p.Spans) > 0 && p.Spans[0].Again }
 
 // Split halves a span whose answers are too large; false where it is a minute long already.
 func (p *Pass) Split(i int) bool {
@@ -125,7 +123,7 @@ func (c *Cursor) Next(now time.Time) (*Pass, bool) {
 	if reading >= max(1, c.plan.Abreast) || reading > 0 && c.again.Before(c.end) || len(c.passes) >= max(1, c.plan.MaxPasses) {
 		return nil, false
 	}
-	if slices.ContainsFunc(c.passes, func(p *Pass) bool { return !p.active && !p.read || p.active && p.alone() }) {
+	if slices.ContainsFunc(c.passes, func(p *Pass) bool { return !p.active && !p.read || p.active && p.alone }) {
 		return nil, false
 	}
 	if c.plan.Retention > 0 {
@@ -138,7 +136,7 @@ func (c *Cursor) Next(now time.Time) (*Pass, bool) {
 	p := &Pass{begin: c.end, end: later(c.end, earlier(horizon, c.end.Add(c.window))), active: true}
 	// Beyond the overlap nothing appears any more, so a backfill reads nothing twice.
 	p.again = later(c.again, earlier(p.end, settled))
-	if c.again.Before(c.end) {
+	if p.alone = c.again.Before(c.end); p.alone {
 		p.Spans = append(p.Spans, Span{Start: c.again, End: c.end, Again: true})
 	}
 	if c.end.Before(p.end) {
@@ -158,11 +156,11 @@ func (c *Cursor) Again() (*Pass, bool) {
 	}
 	for _, p := range c.passes {
 		switch {
-		case p.active && p.alone():
+		case p.active && p.alone:
 			return nil, false
 		case p.active || p.read:
 			continue
-		case reading > 0 && p.alone():
+		case reading > 0 && p.alone:
 			return nil, false
 		}
 		p.active = true
