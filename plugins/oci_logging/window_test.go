@@ -47,9 +47,12 @@ func TestLateIngestionInsideTheOverlapIsFoundOnce(t *testing.T) {
 }
 
 // minutely answers each search with a record for every full minute of its range, both ends included.
-type minutely struct{ ends map[string]int }
+type minutely struct {
+	mu   sync.Mutex
+	ends map[string]int // mu; how often a search had that end
+}
 
-func (m minutely) RoundTrip(req *http.Request) (*http.Response, error) {
+func (m *minutely) RoundTrip(req *http.Request) (*http.Response, error) {
 	var ask struct{ TimeStart, TimeEnd time.Time }
 	if err := json.NewDecoder(req.Body).Decode(&ask); err != nil {
 		return nil, err
@@ -58,7 +61,9 @@ func (m minutely) RoundTrip(req *http.Request) (*http.Response, error) {
 	for at := ask.TimeStart; !at.After(ask.TimeEnd); at = at.Add(time.Minute) {
 		rows = append(rows, fmt.Sprintf(`{"data":{"datetime":%d,"logContent":{"id":%q,"time":%q}}}`, at.UnixMilli(), at.Format(time.RFC3339), at.Format(time.RFC3339)))
 	}
+	m.mu.Lock()
 	m.ends[ask.TimeEnd.Format(time.RFC3339)]++
+	m.mu.Unlock()
 	return &http.Response{
 		StatusCode: http.StatusOK, Header: http.Header{"Date": {time.Now().UTC().Format(http.TimeFormat)}}, Request: req,
 		Body: io.NopCloser(strings.NewReader(`{"results":[` + strings.Join(rows, ",") + `]}`)),
@@ -69,7 +74,7 @@ func TestRecordsOfAWindowsVeryEndLeaveOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, ocisim.Config{Events: 20, NoStories: true, Users: 5}, "")
 		at := time.Now().Truncate(time.Minute)
-		m := minutely{ends: map[string]int{}}
+		m := &minutely{ends: map[string]int{}}
 		r.via = func(http.RoundTripper) http.RoundTripper { return m }
 		got := newInbox()
 		// Over a restart, too: the ids of the last window are saved.
