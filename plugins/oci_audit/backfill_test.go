@@ -112,7 +112,7 @@ func TestBackfillOfThirtyDaysUsesUpItsRate(t *testing.T) {
 func TestKillOfABackfillCostsAWindowForEachWorker(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r, seen := thirtyDays(t)
-		workers := r.rate // as many as requests a second
+		const workers = 32 // two for each of twenty requests a second, but no more than that
 		got := newInbox()
 		for kill := range 4 {
 			in := r.input("")

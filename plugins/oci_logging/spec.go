@@ -79,8 +79,8 @@ func Spec() *service.ConfigSpec {
 		})...).
 		Fields(
 			service.NewDurationField(fieldDelay).Description("How long after they happened records are first searched for. Logging shows most of them within seconds.").Default("1m").Advanced(),
-			service.NewIntField(fieldThreads).Description("Searches that run at the same time, at most 64. With 0 two; with `end` one for each request a second of `max_requests_per_second`, at most 32, "+
-				"so that the rate is used up where a page takes less than a second.").
+			service.NewIntField(fieldThreads).Description("Searches that run at the same time, at most 64. With 0 two; with `end` two for each request a second of `max_requests_per_second`, at most 32, "+
+				"so that the rate is used up: at 10 a second where a page takes less than two seconds, at 20 less than 1.6.").
 				Default(0).LintRule(`root = if this < 0 || this > 64 { "must be between 0 and 64" }`).Advanced(),
 		).
 		Example("Sign-ins, and flows that were rejected", "Two queries, from a day ago on, with a position that survives restarts.", `

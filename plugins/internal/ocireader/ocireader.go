@@ -73,8 +73,8 @@ const (
 	maxWorkers = 32
 )
 
-// workers is how many passes are read at the same time. With one for each request a second,
-// the rate is used up as long as a page takes less than a second.
+// workers is how many passes are read at the same time. With two for each request a second,
+// the rate is used up as long as a page takes less than two seconds.
 func (c Config) workers() int {
 	switch {
 	case c.Threads > 0:
@@ -82,7 +82,7 @@ func (c Config) workers() int {
 	case c.End.IsZero():
 		return liveWorkers
 	}
-	return min(max(liveWorkers, int(math.Ceil(c.Rate))), maxWorkers)
+	return min(max(liveWorkers, int(math.Ceil(2*min(c.Rate, maxWorkers)))), maxWorkers)
 }
 
 // prefix is what the keys of the position begin with where the configuration does not say it. A bounded run has its own,
