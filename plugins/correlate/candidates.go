@@ -16,7 +16,7 @@ const maxTypes = 4096
 // Looking up a known type neither locks nor allocates.
 type candidates struct {
 	mayMatch func(event.Facts) bool
-	known    func(normalize.Kind, string) event.Facts
+	mapper   *mapper
 
 	mu     sync.Mutex // held while a type is added
 	answer atomic.Pointer[[kinds]map[string]bool]
@@ -24,8 +24,8 @@ type candidates struct {
 
 const kinds = 32
 
-func newCandidates(mayMatch func(event.Facts) bool, known func(normalize.Kind, string) event.Facts) *candidates {
-	c := &candidates{mayMatch: mayMatch, known: known}
+func newCandidates(mayMatch func(event.Facts) bool, m *mapper) *candidates {
+	c := &candidates{mayMatch: mayMatch, mapper: m}
 	c.reset()
 	return c
 }
@@ -40,19 +40,29 @@ func (c *candidates) reset() {
 // is says whether a rule could match the record b. What is of no known kind must be looked at.
 func (c *candidates) is(b []byte) bool {
 	kind, eventType := normalize.Peek(b)
-	if kind == normalize.Unknown || int(kind) >= kinds {
+	switch {
+	case kind == normalize.Unknown || int(kind) >= kinds:
 		return true
+	case kind == normalize.Normalized:
+		// A document is known by what it says itself.
+		told := normalize.Tell(b)
+		var buffer [256]byte
+		key := told.AppendKey(buffer[:0])
+		if may, ok := c.answer.Load()[kind][string(key)]; ok {
+			return may
+		}
+		return c.judge(kind, string(key), c.mapper.kept(told.Facts()))
 	}
 	if may, ok := c.answer.Load()[kind][string(eventType)]; ok {
 		return may
 	}
-	return c.judge(kind, string(eventType))
+	return c.judge(kind, string(eventType), c.mapper.known(kind, string(eventType)))
 }
 
-func (c *candidates) judge(kind normalize.Kind, eventType string) bool {
+func (c *candidates) judge(kind normalize.Kind, eventType string, facts event.Facts) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	may := c.mayMatch(c.known(kind, eventType))
+	may := c.mayMatch(facts)
 	now := *c.answer.Load()
 	if len(now[kind]) >= maxTypes {
 		return may

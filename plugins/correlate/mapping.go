@@ -65,7 +65,11 @@ func (m *mapper) known(kind normalize.Kind, eventType string) event.Facts {
 	if !m.facts {
 		return nil
 	}
-	facts := normalize.Static(kind, eventType)
+	return m.kept(normalize.Static(kind, eventType))
+}
+
+// kept gives those of the facts that the mapping leaves as they are.
+func (m *mapper) kept(facts event.Facts) event.Facts {
 	if len(m.sets) == 0 {
 		return facts
 	}

@@ -73,7 +73,7 @@ func TestFieldThatAMappingSetsIsNoFact(t *testing.T) {
 
 func TestTypesOfEventsAreBounded(t *testing.T) {
 	judged := 0
-	c := newCandidates(func(event.Facts) bool { judged++; return false }, func(normalize.Kind, string) event.Facts { return nil })
+	c := newCandidates(func(event.Facts) bool { judged++; return false }, &mapper{facts: true})
 	for range 2 {
 		for i := range maxTypes + 1 {
 			c.is(append([]byte(`{"eventType":"com.oraclecloud.x.`), append([]byte{byte('a' + i%26), byte('a' + i/26%26), byte('a' + i/676)}, []byte(`","eventId":"1","cloudEventsVersion":"0.1"}`)...)...))

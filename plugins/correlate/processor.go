@@ -104,7 +104,7 @@ func newProcessor(c config, res *service.Resources) (*processor, error) {
 		return nil, err
 	}
 	p.engine = e
-	p.candidates = newCandidates(e.MayMatch, p.mapper.known)
+	p.candidates = newCandidates(e.MayMatch, p.mapper)
 	leave := p.tracker.Listen(c.lateness, c.maxFuture)
 	p.release = func() { leave(); claim.release() }
 	stats := e.Stats()

@@ -22,6 +22,7 @@ import (
 	"benthos-oci/plugins/internal/event"
 	"benthos-oci/plugins/internal/incident"
 	"benthos-oci/plugins/internal/match"
+	"benthos-oci/plugins/internal/normalize"
 	"benthos-oci/plugins/internal/rule"
 	"benthos-oci/plugins/internal/watermark"
 )
@@ -100,7 +101,7 @@ func newFake(t *testing.T, f *fake, forwarded ...string) *processor {
 			late:      slices.Contains(forwarded, forwardLate),
 		},
 	}
-	p.candidates = newCandidates(f.MayMatch, p.mapper.known)
+	p.candidates = newCandidates(f.MayMatch, p.mapper)
 	return p
 }
 
@@ -360,15 +361,46 @@ func TestEventThatNoRuleCouldMatchIsNotDecoded(t *testing.T) {
 
 func TestNonCandidateCostsNoAllocation(t *testing.T) {
 	p := newFake(t, &fake{mayMatch: func(event.Facts) bool { return false }})
-	msg := messages(`{"eventType":"com.oraclecloud.computeApi.GetInstance","cloudEventsVersion":"0.1","eventTypeVersion":"2.0",` +
-		`"source":"ComputeApi","eventId":"1","eventTime":"2026-11-21T12:00:00Z","contentType":"application/json","data":{"identity":{}}}`)[0]
-	p.candidate(msg)
-	if n := testing.AllocsPerRun(1000, func() {
-		if _, tick := msg.MetaGetImmut(watermark.MetaTick); tick || msg.GetError() != nil || p.candidate(msg) {
-			t.Fatal("got a candidate, want none")
+	const raw = `{"eventType":"com.oraclecloud.computeApi.GetInstance","cloudEventsVersion":"0.1","eventTypeVersion":"2.0",` +
+		`"source":"ComputeApi","eventId":"1","eventTime":"2026-11-21T12:00:00Z","contentType":"application/json","data":{"identity":{}}}`
+	normalized, err := normalize.AppendJSON(nil, []byte(raw), false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, msg := range map[string]*service.Message{"raw": messages(raw)[0], "normalized": messages(string(normalized))[0]} {
+		p.candidate(msg)
+		if n := testing.AllocsPerRun(1000, func() {
+			if _, tick := msg.MetaGetImmut(watermark.MetaTick); tick || msg.GetError() != nil || p.candidate(msg) {
+				t.Fatal("got a candidate, want none")
+			}
+		}); n != 0 {
+			t.Errorf("%s: allocations: got %v, want 0", name, n)
 		}
-	}); n != 0 {
-		t.Errorf("allocations: got %v, want 0", n)
+	}
+}
+
+// TestNormalizedBytesAreKnownByWhatTheySay holds what is passed over to what the document itself says.
+func TestNormalizedBytesAreKnownByWhatTheySay(t *testing.T) {
+	var asked []event.Facts
+	p := newFake(t, &fake{mayMatch: func(f event.Facts) bool { asked = append(asked, f); return false }})
+	for _, doc := range []string{
+		`{"class_uid":3001,"class_name":"Account Change","activity_name":"Create","metadata":{"uid":"1","event_code":"a.b.C"},"api":{"operation":"C"}}`,
+		`{"api":{"x":{"operation":"no"},"operation":"D"},"activity_name":7,"metadata":{"event_code":null},"class_name":"\u0041","class_uid":3001,"class_name":"B"}`,
+		`{"class_uid":3001,"api":[{"operation":"D"}],"metadata":"x"}`,
+	} {
+		for range 2 {
+			if p.candidate(messages(doc)[0]) {
+				t.Errorf("%s is a candidate, want what the rules say", doc)
+			}
+		}
+	}
+	want := []event.Facts{
+		{"class_name": "Account Change", "activity_name": "Create", "metadata.event_code": "a.b.C", "api.operation": "C"},
+		{"api.operation": "D"},
+		{},
+	}
+	if diff := cmp.Diff(want, asked); diff != "" {
+		t.Errorf("facts (-want +got), each asked for once:\n%s", diff)
 	}
 }
 

@@ -23,6 +23,13 @@ func Register(env *bloblang.Environment) error {
 		if err != nil {
 			return nil, err
 		}
+		asBytes, err := args.GetBool(paramBytes)
+		if err != nil {
+			return nil, err
+		}
+		if asBytes {
+			return inBytes(keep), nil
+		}
 		return onRecord(func(b []byte) (map[string]any, error) {
 			doc, err := normalize.Normalize(b)
 			if err == nil && keep {
@@ -39,6 +46,26 @@ func Register(env *bloblang.Environment) error {
 		return fmt.Errorf("registering %s: %w", methodUnwrap, err)
 	}
 	return nil
+}
+
+// inBytes makes the method that writes documents as JSON. What passes unchanged does so as bytes, too.
+func inBytes(keep bool) bloblang.Method {
+	return func(v any) (any, error) {
+		b, err := recordBytes(v)
+		if err != nil {
+			return nil, err
+		}
+		if b == nil {
+			return v, nil
+		}
+		// A document is hardly ever larger than its record by more than its captions.
+		const captions = 1024
+		doc, err := normalize.AppendJSON(make([]byte, 0, len(b)+captions), b, keep)
+		if err != nil {
+			return nil, err
+		}
+		return doc, nil
+	}
 }
 
 // onRecord makes a method of a function on a record's bytes.

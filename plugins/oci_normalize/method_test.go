@@ -58,6 +58,41 @@ func TestBytesTextAndObjectGiveTheSameDocument(t *testing.T) {
 	}
 }
 
+func TestBytesAreTheSameDocument(t *testing.T) {
+	record := sample.JSON("CreatePolicy", sample.Options{})
+	for as, want := range map[string]string{
+		`content().oci_normalize(bytes: true)`:                                                                   `content().oci_normalize()`,
+		`this.oci_normalize(bytes: true)`:                                                                        `content().oci_normalize()`,
+		`content().oci_normalize(raw_data: true, bytes: true)`:                                                   `content().oci_normalize(raw_data: true)`,
+		`content().oci_normalize(bytes: true).oci_normalize(bytes: true)`:                                        `content().oci_normalize()`,
+		`content().oci_normalize(bytes: true).oci_normalize()`:                                                   `content().oci_normalize()`,
+		`content().oci_normalize().oci_normalize(bytes: true)`:                                                   `content().oci_normalize()`,
+		`content().oci_normalize(bytes: true).parse_json().merge({"x":1})`:                                       `content().oci_normalize().merge({"x":1})`,
+		`if content().oci_normalize(bytes: true).type() == "bytes" { this.oci_normalize() } else { "no bytes" }`: `content().oci_normalize()`,
+	} {
+		var docs [2]any
+		for i, mapping := range []string{as, want} {
+			out, err := run(t, "root = "+mapping, record)
+			if err != nil {
+				t.Fatalf("%s: %v", mapping, err)
+			}
+			b, err := out.AsBytes()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := json.Unmarshal(b, &docs[i]); err != nil {
+				t.Fatalf("%s gives %s: %v", mapping, b, err)
+			}
+		}
+		if diff := cmp.Diff(docs[1], docs[0]); diff != "" {
+			t.Errorf("%s (+) is not %s (-):\n%s", as, want, diff)
+		}
+	}
+	if out, err := run(t, `root = content().oci_normalize(bytes: true)`, []byte("no record")); err == nil {
+		t.Errorf("got %v of what is no record, want an error", out)
+	}
+}
+
 func TestRawDataKeepsTheRecordByteForByte(t *testing.T) {
 	record := []byte(" {\"eventType\": \"com.oraclecloud.ComputeApi.GetInstance\",\n\"eventTime\": \"2026-11-20T10:00:00Z\"}")
 	for mapping, want := range map[string]any{

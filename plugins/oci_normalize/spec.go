@@ -15,6 +15,7 @@ const (
 	methodNormalize = "oci_normalize"
 	methodUnwrap    = "oci_unwrap"
 	paramRawData    = "raw_data"
+	paramBytes      = "bytes"
 	category        = "OCI"
 )
 
@@ -24,6 +25,9 @@ func normalizeSpec() *bloblang.PluginSpec {
 		Description("Turns a record of OCI into an OCSF 1.8 document: an audit event in any of its four envelopes (Audit API, Connector Hub, Logging search, Events service), or a Cloud Guard problem from its API or the Events service. It takes bytes, text or an object; `content()` is fastest. A document that is normalized already, and an empty message such as a tick of the clock, pass unchanged. The fields are listed in the catalog below.").
 		Param(bloblang.NewBoolParam(paramRawData).
 			Description("Keep the record itself as text in `raw_data`. Rules read its fields as `raw.<path>` without it, too, as long as they see the message as it came.").
+			Default(false)).
+		Param(bloblang.NewBoolParam(paramBytes).
+			Description("Give the document as JSON text instead of an object, straight from the record. It is several times faster where nothing behind it sets fields: before an output, or before `correlate`, which reads either.").
 			Default(false)).
 		Example("Rules read words, and one spelling of names.",
 			`let event = content().oci_normalize()

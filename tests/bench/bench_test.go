@@ -90,7 +90,7 @@ func TestStockPipelineFindsTheSame(t *testing.T) {
 	if n := len(want.Keys); n < 3 {
 		t.Fatalf("stock Benthos found %d incidents, want some to compare", n)
 	}
-	for _, name := range []string{"normalize-count", "count-memory", "count-bolt"} {
+	for _, name := range []string{"normalize-count", "bytes-count", "count-memory", "count-bolt"} {
 		r := named(t, name)
 		r.part = 1
 		if diff := cmp.Diff(want.Keys, checked(t, r, path, events).Keys); diff != "" {

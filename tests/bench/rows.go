@@ -76,7 +76,10 @@ func stockSteps() string {
 	return "- mapping: |\n" + indented(stockMapping, 4) + strings.ReplaceAll("\n"+steps, "\n    ", "\n")
 }
 
-const normalizeStep = "- mapping: root = content().oci_normalize()\n"
+const (
+	normalizeStep = "- mapping: root = content().oci_normalize()\n"
+	asBytesStep   = "- mapping: 'root = content().oci_normalize(bytes: true)'\n"
+)
 
 func rows() []row {
 	return []row{
@@ -88,13 +91,15 @@ func rows() []row {
 		{name: "raw-pack-forward", title: "the same, and all events leave, too", steps: correlateStep("packs: [oci]\nforward: [incidents, events]", "")},
 		{name: "raw-pack-clock", title: "the same as the last but one, its input in `correlate_source`", input: clockedInput, steps: correlateStep("packs: [oci]", "")},
 		{name: "normalize", title: "`oci_normalize` of every event", part: 5, steps: normalizeStep},
-		{name: "normalize-bytes", title: "`oci_normalize` of every event, and encoded again", part: 5, steps: "- mapping: 'root = content().oci_normalize().format_json(no_indent: true)'\n"},
+		{name: "normalize-bytes", title: "`oci_normalize` of every event, as bytes", part: 5, steps: asBytesStep},
+		{name: "bytes-pack", title: "`oci_normalize` as bytes, then `correlate` with the shipped rules", part: 5, steps: asBytesStep + correlateStep("packs: [oci]", "")},
+		{name: "bytes-count", title: "`oci_normalize` as bytes, then `correlate` with one counting rule", part: 5, steps: asBytesStep + correlateStep("", countingRule)},
 		{name: "normalize-pack", title: "`oci_normalize`, then `correlate` with the shipped rules", part: 5, steps: normalizeStep + correlateStep("packs: [oci]", "")},
 		{name: "normalize-pack-clock", title: "the same, its input in `correlate_source`", part: 5, input: clockedInput, steps: normalizeStep + correlateStep("packs: [oci]", "")},
 		{name: "normalize-count", title: "`oci_normalize`, then `correlate` with one counting rule", part: 5, steps: normalizeStep + correlateStep("", countingRule)},
 		{name: "stock", title: "the same normalization and counting in stock Benthos", part: 20, steps: stockSteps(), resources: "cache_resources: [{label: counts, memory: {}}]"},
-		{name: "built-1", title: "`oci_normalize`, then `correlate`, messages prebuilt, 1 thread", part: 5, kind: ofCorpusBuilt, steps: normalizeStep + correlateStep("packs: [oci]", "")},
-		{name: "built-2", title: "the same with 2 threads", part: 5, kind: ofCorpusBuilt, threads: 2, steps: normalizeStep + correlateStep("packs: [oci]", "")},
+		{name: "built-1", title: "`oci_normalize` as bytes, then `correlate`, messages prebuilt, 1 thread", part: 5, kind: ofCorpusBuilt, steps: asBytesStep + correlateStep("packs: [oci]", "")},
+		{name: "built-2", title: "the same with 2 threads", part: 5, kind: ofCorpusBuilt, threads: 2, steps: asBytesStep + correlateStep("packs: [oci]", "")},
 		{name: "count-memory", title: "`correlate`, raw, 1 % of events match, state in memory", steps: correlateStep("", countingRule)},
 		{name: "count-bolt", title: "the same, state in `bolt`", steps: correlateStep("state_cache: state", countingRule), resources: "cache_resources: [{label: state, bolt: {path: %DIR%/state.db}}]"},
 		{name: "keys-1000", title: "`correlate`, raw, 1 % of events match, 1,000 keys open", kind: ofKeys, keys: 1000, steps: correlateStep("", countingRule)},

@@ -2,7 +2,7 @@ package normalize
 
 import (
 	"net/netip"
-	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -29,14 +29,17 @@ type source struct {
 	// tenancy, compartment, ingested, region and group stand in the envelopes of the Logging service only.
 	tenancy, compartment, ingested, region, group string
 	data                                          *fastjson.Value
+	// identity, request, response and details are the members of data that most is read of, nil where they are missing.
+	identity, request, response, details *fastjson.Value
 	// oracle is the rest of the Logging service's envelope.
 	oracle *fastjson.Value
 	parts  extent
+	*draft
 }
 
 // unwrap takes the envelope off.
-func unwrap(root *fastjson.Value, kind Kind, eventType string, parts extent) source {
-	s := source{eventType: eventType, parts: parts}
+func (d *draft) unwrap(root *fastjson.Value, kind Kind, eventType string, parts extent) source {
+	s := source{eventType: eventType, parts: parts, draft: d}
 	switch kind {
 	case ConnectorHub, FlowLog, LoggingSearch:
 		entry := root
@@ -45,7 +48,7 @@ func unwrap(root *fastjson.Value, kind Kind, eventType string, parts extent) sou
 		}
 		s.id, s.time, s.service = str(entry, "id"), str(entry, "time"), str(entry, "source")
 		s.version = str(entry, "dataschema")
-		s.data, s.oracle = object(entry, "data"), object(entry, "oracle")
+		s.data, s.oracle = objectAt(entry, "data"), objectAt(entry, "oracle")
 		s.tenancy, s.compartment = str(entry, "oracle", "tenantid"), str(entry, "oracle", "compartmentid")
 		s.ingested, s.group = str(entry, "oracle", "ingestedtime"), str(entry, "oracle", "loggroupid")
 		s.region = str(root, "regionId")
@@ -53,17 +56,18 @@ func unwrap(root *fastjson.Value, kind Kind, eventType string, parts extent) sou
 		s.id = first(str(root, "eventId"), str(root, "eventID"))
 		s.time, s.service, s.version = str(root, "eventTime"), str(root, "source"), str(root, "eventTypeVersion")
 		s.compartment = str(root, "extensions", "compartmentId")
-		s.data = object(root, "data")
+		s.data = objectAt(root, "data")
 	}
 	if s.data == nil {
 		s.data = fastjson.MustParse(`{}`) // not shared: reading an object writes to it
 	}
+	s.identity, s.request, s.response, s.details = s.data.Get("identity"), s.data.Get("request"), s.data.Get("response"), s.data.Get("additionalDetails")
 	return s
 }
 
 // record gives the record with the names of the Audit API at its top level.
-func record(root *fastjson.Value, kind Kind) map[string]any {
-	whole, _ := decode(root).(map[string]any)
+func (d *draft) record(root *fastjson.Value, kind Kind) map[string]any {
+	whole := d.members(root, false, nil).asMap()
 	switch kind {
 	case EventsService:
 		return rename(whole, map[string]string{"eventID": "eventId"})
@@ -100,8 +104,8 @@ func rename(m map[string]any, names map[string]string) map[string]any {
 }
 
 // envelope builds the document of a record that came in an envelope.
-func envelope(root *fastjson.Value, kind Kind, eventType string, parts extent) (map[string]any, error) {
-	s := unwrap(root, kind, eventType, parts)
+func (d *draft) envelope(root *fastjson.Value, kind Kind, eventType string, parts extent) (*object, error) {
+	s := d.unwrap(root, kind, eventType, parts)
 	t, ok := parseTime(s.time)
 	if !ok {
 		return nil, timeError(kind, s.time)
@@ -141,127 +145,147 @@ func clip(s string) string {
 	return s
 }
 
-// common gives what every document has.
-func common(s source, t event.Time, d deed, product string) map[string]any {
-	doc := d.facts()
-	doc["time"] = int64(t)
-	doc["time_dt"] = t.String()
-	setSeverity(doc, severityInformational)
-	metadata := map[string]any{
-		"version":      SchemaVersion,
-		"product":      map[string]any{"name": product, "vendor_name": vendor},
-		"profiles":     []any{"cloud", "datetime"},
-		"log_provider": "Oracle Cloud Infrastructure",
-	}
-	set(metadata, "uid", s.id)
-	set(metadata, "event_code", s.eventType)
-	set(metadata, "original_time", s.time)
-	set(metadata, "log_version", s.version)
-	set(metadata, "source", s.service)
-	setTime(metadata, "logged_time", s.ingested)
-	doc["metadata"] = metadata
-	return doc
+// common gives what every document has, but for its severity, and its metadata to be completed.
+func common(s source, t event.Time, d deed, product string) (doc, metadata *object) {
+	doc, metadata = s.object(), s.object()
+	d.write(doc)
+	doc.whole("time", int64(t))
+	doc.text("time_dt", t.String())
+	metadata.text("uid", s.id)
+	metadata.text("event_code", s.eventType)
+	metadata.fixed("version", SchemaVersion)
+	about := s.object()
+	about.text("name", product)
+	about.fixed("vendor_name", vendor)
+	metadata.object("product", about)
+	metadata.list("profiles", s.texts("cloud", "datetime"))
+	metadata.fixed("log_provider", "Oracle Cloud Infrastructure")
+	metadata.text("original_time", s.time)
+	metadata.text("log_version", s.version)
+	metadata.text("source", s.service)
+	metadata.time("logged_time", s.ingested)
+	doc.object("metadata", metadata)
+	return doc, metadata
 }
 
 // audit builds the document of an audit event.
-func audit(s source, t event.Time) map[string]any {
+func audit(s source, t event.Time) *object {
 	op := operationOf(s.eventType)
 	if op.domain {
-		if name := str(s.data, "additionalDetails", "eventId"); name != "" {
+		if name := str(s.details, "eventId"); name != "" {
 			op = domainOperation(name, op.service)
 		}
 	}
-	doc := common(s, t, op.deed, productAudit)
-	metadata := child(doc, "metadata")
-	metadata["log_name"] = logAudit
-	set(metadata, "correlation_uid", str(s.data, "eventGroupingId"))
-	set(doc, "message", first(str(s.data, "message"), str(s.data, "response", "message")))
+	doc, metadata := common(s, t, op.deed, productAudit)
+	doc.object("api", api(s, op)) // near the beginning, where Told looks for it
+	setSeverity(doc, severityInformational)
+	metadata.fixed("log_name", logAudit)
+	metadata.text("correlation_uid", str(s.data, "eventGroupingId"))
+	doc.text("message", first(str(s.data, "message"), str(s.response, "message")))
 	w := whereOf(s)
-	w.write(doc)
-	doc["actor"] = actor(s)
-	doc["src_endpoint"] = sourceEndpoint(s)
+	w.write(s.draft, doc, metadata)
+	doc.object("actor", actor(s))
+	doc.object("src_endpoint", sourceEndpoint(s))
 	setStatus(doc, s, op.name)
-	doc["api"] = api(s, op)
-	set(doc, "http_request", httpRequest(s))
+	doc.object("http_request", httpRequest(s))
 	setTarget(doc, s, op, w)
 	if s.parts == whole {
-		set(doc, "unmapped", rest(s, op))
+		doc.object("unmapped", rest(s, op))
 	}
 	return doc
 }
 
 // actor says who did it.
-func actor(s source) map[string]any {
-	identity, details := s.data.Get("identity"), s.data.Get("additionalDetails")
-	user := map[string]any{}
-	uid := first(str(identity, "principalId"), str(details, "actorId"))
-	name, domain := splitUser(first(str(identity, "principalName"), str(details, "actorName")))
-	set(user, "uid", uid)
-	set(user, "name", name)
-	set(user, "domain", first(domain, strings.ToLower(str(details, "domainDisplayName"))))
+func actor(s source) *object {
+	user := s.object()
+	uid := first(str(s.identity, "principalId"), str(s.details, "actorId"))
+	name, domain := splitUser(first(str(s.identity, "principalName"), str(s.details, "actorName")))
+	user.text("uid", uid)
+	user.text("name", name)
+	user.text("domain", first(domain, strings.ToLower(str(s.details, "domainDisplayName"))))
+	a := s.object()
 	if name != "" || uid != "" {
 		switch {
 		case strings.HasPrefix(uid, userPrefix):
-			user["type_id"], user["type"] = int64(1), "User"
+			setUserType(user, 1, "User")
 		case strings.HasPrefix(uid, "ocid1."), uid == "" && !strings.Contains(name, "@"):
-			user["type_id"], user["type"] = int64(4), "Service"
+			setUserType(user, 4, "Service")
 		default:
-			user["type_id"], user["type"] = int64(0), "Unknown"
+			setUserType(user, 0, "Unknown")
 		}
-		set(user, "credential_uid", fingerprint(str(identity, "credentials")))
+		user.text("credential_uid", fingerprint(str(s.identity, "credentials")))
+		a.object("user", user)
 	}
-	a := map[string]any{}
-	if name != "" || uid != "" {
-		a["user"] = user
-	}
-	if session := str(identity, "consoleSessionId"); session != "" {
-		a["session"] = map[string]any{"uid": session}
-	}
-	set(a, "invoked_by", str(identity, "callerName"))
-	if len(a) == 0 {
-		a["app_name"] = first(s.service, unknown)
+	a.object("session", s.just("uid", str(s.identity, "consoleSessionId")))
+	a.text("invoked_by", str(s.identity, "callerName"))
+	if a.empty() {
+		a.text("app_name", first(s.service, unknown))
 	}
 	return a
 }
 
-var fingerprintForm = regexp.MustCompile(`^([0-9a-fA-F]{2}:){15}[0-9a-fA-F]{2}$`)
+func setUserType(user *object, id int64, name string) {
+	user.whole("type_id", id)
+	user.text("type", name)
+}
 
 // fingerprint gives the fingerprint in the credentials tenancy/user/fingerprint.
 // Other credentials are tokens: they are not repeated.
 func fingerprint(credentials string) string {
 	last := credentials[strings.LastIndexByte(credentials, '/')+1:]
-	if fingerprintForm.MatchString(last) {
-		return strings.ToLower(last)
+	const length = 16*3 - 1
+	if len(last) != length {
+		return ""
 	}
-	return ""
+	for i := range len(last) {
+		if _, isDigit := hexDigit(last[i]); i%3 == 2 && last[i] != ':' || i%3 != 2 && !isDigit {
+			return ""
+		}
+	}
+	return strings.ToLower(last)
 }
 
 // sourceEndpoint says from where; calls within Oracle's cloud have no address.
-func sourceEndpoint(s source) map[string]any {
-	endpoint := map[string]any{}
-	addresses := first(str(s.data, "identity", "ipAddress"), str(s.data, "additionalDetails", "clientIp"), str(s.data, "additionalDetails", "clientip"))
-	var on []any
+func sourceEndpoint(s source) *object {
+	endpoint := s.object()
+	addresses := first(str(s.identity, "ipAddress"), str(s.details, "clientIp"), str(s.details, "clientip"))
+	var on []string
 	for text := range strings.SplitSeq(addresses, ",") {
-		ip, err := netip.ParseAddr(strings.TrimSpace(text))
-		if err != nil || ip.Zone() != "" {
+		ip, ok := addressOf(strings.TrimSpace(text))
+		if !ok {
 			continue
 		}
-		if endpoint["ip"] == nil {
-			endpoint["ip"] = ip.Unmap().String()
+		if endpoint.empty() {
+			endpoint.text("ip", ip)
 			continue
 		}
-		on = append(on, ip.Unmap().String())
+		on = append(on, ip)
 	}
-	set(endpoint, "intermediate_ips", on)
-	if endpoint["ip"] == nil {
-		endpoint["svc_name"] = first(str(s.data, "identity", "callerName"), str(s.data, "identity", "principalName"), s.service, unknown)
+	if endpoint.empty() {
+		endpoint.text("svc_name", first(str(s.identity, "callerName"), str(s.identity, "principalName"), s.service, unknown))
 	}
+	endpoint.list("intermediate_ips", s.texts(on...))
 	return endpoint
 }
 
+// addressOf gives an address in its one spelling; an IPv4 address has only one.
+func addressOf(text string) (string, bool) {
+	if text == "" {
+		return "", false // an error of ParseAddr is an allocation
+	}
+	ip, err := netip.ParseAddr(text)
+	if err != nil || ip.Zone() != "" {
+		return "", false
+	}
+	if ip.Is4() {
+		return text, true
+	}
+	return ip.Unmap().String(), true
+}
+
 // setStatus says whether it worked: by the end of a domain's event name, else by the HTTP status.
-func setStatus(doc map[string]any, s source, name string) {
-	code := scalar(s.data, "response", "status")
+func setStatus(doc *object, s source, name string) {
+	code := scalar(s.response, "status")
 	id := int64(statusUnknown)
 	switch {
 	case strings.HasSuffix(name, ".success"):
@@ -269,7 +293,7 @@ func setStatus(doc map[string]any, s source, name string) {
 	case strings.HasSuffix(name, ".failure"):
 		id = statusFailure
 	default:
-		if n, err := strconv.Atoi(code); err == nil {
+		if n, ok := decimal(code); ok {
 			switch {
 			case n >= 200 && n < 400:
 				id = statusSuccess
@@ -278,35 +302,42 @@ func setStatus(doc map[string]any, s source, name string) {
 			}
 		}
 	}
-	doc["status_id"] = id
-	doc["status"] = statusNames[id]
-	set(doc, "status_code", code)
+	setStatusID(doc, id)
+	doc.text("status_code", code)
 	if id == statusFailure {
-		set(doc, "status_detail", first(str(s.data, "response", "payload", "login_result"), str(s.data, "response", "message"), str(s.data, "message")))
+		doc.text("status_detail", first(str(s.response, "payload", "login_result"), str(s.response, "message"), str(s.data, "message")))
 	}
 }
 
-func api(s source, op operation) map[string]any {
-	a := map[string]any{"operation": first(op.name, str(s.data, "eventName"), unknown)}
-	if service := first(op.service, s.service); service != "" {
-		a["service"] = map[string]any{"name": service}
+func api(s source, op operation) *object {
+	a := s.object()
+	a.text("operation", first(op.name, str(s.data, "eventName"), unknown))
+	a.object("service", s.just("name", first(op.service, s.service)))
+	a.object("request", s.just("uid", str(s.request, "id")))
+	response := s.object()
+	if n, ok := decimal(scalar(s.response, "status")); ok {
+		response.whole("code", n)
 	}
-	if id := str(s.data, "request", "id"); id != "" {
-		a["request"] = map[string]any{"uid": id}
-	}
-	response := map[string]any{}
-	if n, err := strconv.Atoi(scalar(s.data, "response", "status")); err == nil {
-		response["code"] = int64(n)
-	}
-	set(response, "message", str(s.data, "response", "message"))
-	set(a, "response", response)
-	if parts := strings.SplitN(str(s.data, "request", "path"), "/", 3); len(parts) == 3 && versionForm.MatchString(parts[1]) {
-		a["version"] = parts[1]
+	response.text("message", str(s.response, "message"))
+	a.object("response", response)
+	// The path begins with the version: /20160918/instances.
+	if _, rest, ok := strings.Cut(str(s.request, "path"), "/"); ok {
+		const length = len("20160918")
+		if version, _, ok := strings.Cut(rest, "/"); ok && len(version) == length && only(version, '0', '9') {
+			a.text("version", version)
+		}
 	}
 	return a
 }
 
-var versionForm = regexp.MustCompile(`^\d{8}$`)
+// decimal reads a whole number; false for what is none.
+func decimal(s string) (int64, bool) {
+	if s == "" {
+		return 0, false // an error is an allocation
+	}
+	n, err := strconv.Atoi(s)
+	return int64(n), err == nil
+}
 
 // mapped are the members of `data` that have a home in the document; nil means the whole member.
 var mapped = map[string][]string{
@@ -320,37 +351,36 @@ var mapped = map[string][]string{
 }
 
 // rest gives what has no home in OCSF, under its own names.
-func rest(s source, op operation) map[string]any {
-	data := map[string]any{}
+func rest(s source, op operation) *object {
+	data := s.object()
 	s.data.GetObject().Visit(func(key []byte, v *fastjson.Value) {
-		name := string(key)
-		if _, twice := data[name]; twice {
-			return
-		}
+		name := view(key)
 		parts, isMapped := mapped[name]
 		switch {
-		case isMapped && (parts == nil || v.Type() != fastjson.TypeObject):
+		case data.has(name), isMapped && (parts == nil || v.Type() != fastjson.TypeObject):
 			return
 		case (name == "resourceId" || name == "resourceName") && hasResources(op.deed.class):
 			return
-		}
-		value := decode(v)
-		if m, ok := value.(map[string]any); ok {
-			for _, part := range parts {
-				delete(m, part)
+		case v.Type() != fastjson.TypeObject:
+			if n := s.pruned(v); !n.empty() {
+				data.fields = append(data.fields, field{name: name, own: true, node: n})
 			}
-			mask(m["headers"])
+			return
 		}
-		set(data, name, pruned(value))
+		o := s.members(v, true, func(part string, _ *fastjson.Value) bool { return slices.Contains(parts, part) })
+		for i := range o.fields {
+			if f := &o.fields[i]; f.name == "headers" && f.kind == isObject {
+				mask(f.object)
+			}
+		}
+		if !o.empty() {
+			data.fields = append(data.fields, field{name: name, own: true, node: node{kind: isObject, object: o}})
+		}
 	})
-	unmapped := map[string]any{}
-	set(unmapped, "data", data)
+	unmapped := s.object()
+	unmapped.object("data", data)
 	if s.oracle != nil {
-		if oracle, ok := decode(s.oracle).(map[string]any); ok {
-			delete(oracle, "tenantid")
-			delete(oracle, "ingestedtime")
-			set(unmapped, "oracle", oracle)
-		}
+		unmapped.object("oracle", s.members(s.oracle, false, func(name string, _ *fastjson.Value) bool { return name == "tenantid" || name == "ingestedtime" }))
 	}
 	return unmapped
 }

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"benthos-oci/plugins/internal/event"
 	"benthos-oci/plugins/internal/normalize"
 	"benthos-oci/plugins/internal/sample"
@@ -59,6 +61,13 @@ func FuzzNormalize(f *testing.F) {
 		if err != nil {
 			t.Fatalf("encoding the document: %v", err)
 		}
+		direct, err := normalize.AppendJSON(nil, b, false)
+		if err != nil {
+			t.Fatalf("writing the document: %v", err)
+		}
+		if diff := cmp.Diff(decoded(t, encoded), decoded(t, direct)); diff != "" {
+			t.Errorf("the document as an object (-) and as bytes (+):\n%s", diff)
+		}
 		kind, eventType := normalize.Scan(b)
 		for field, want := range normalize.Static(kind, string(eventType)) {
 			path, err := event.ParsePath(field)
@@ -79,4 +88,16 @@ func FuzzNormalize(f *testing.F) {
 			t.Errorf("the document is %s, want normalized", again)
 		}
 	})
+}
+
+// decoded reads JSON with numbers as they are written.
+func decoded(t *testing.T, b []byte) any {
+	t.Helper()
+	d := json.NewDecoder(bytes.NewReader(b))
+	d.UseNumber()
+	var v any
+	if err := d.Decode(&v); err != nil {
+		t.Fatalf("reading %s: %v", b, err)
+	}
+	return v
 }

@@ -1,7 +1,6 @@
 package normalize
 
 import (
-	"maps"
 	"slices"
 	"strings"
 
@@ -11,34 +10,36 @@ import (
 // methods are the HTTP methods that OCSF knows.
 var methods = []string{"CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE"}
 
-func httpRequest(s source) map[string]any {
-	request := map[string]any{}
-	if method := strings.ToUpper(str(s.data, "request", "action")); slices.Contains(methods, method) {
-		request["http_method"] = method
+func httpRequest(s source) *object {
+	request := s.object()
+	if method := strings.ToUpper(str(s.request, "action")); slices.Contains(methods, method) {
+		request.text("http_method", method)
 	}
-	set(request, "user_agent", first(str(s.data, "identity", "userAgent"), str(s.data, "additionalDetails", "ssoUserAgent")))
-	if path := str(s.data, "request", "path"); path != "" {
-		request["url"] = map[string]any{"path": path}
-	}
+	request.text("user_agent", first(str(s.identity, "userAgent"), str(s.details, "ssoUserAgent")))
+	request.object("url", s.just("path", str(s.request, "path")))
 	if s.parts == whole {
-		set(request, "http_headers", headers(object(s.data, "request", "headers")))
+		request.list("http_headers", headers(s.draft, objectAt(s.request, "headers")))
 	}
 	return request
 }
 
 // headers gives the headers by name; the values of those that let somebody in are not repeated.
-func headers(all *fastjson.Value) []any {
+func headers(d *draft, all *fastjson.Value) []node {
 	if all == nil {
 		return nil
 	}
-	values := map[string]any{}
+	values := d.object()
 	all.GetObject().Visit(func(key []byte, v *fastjson.Value) {
-		name := string(key)
-		if _, twice := values[name]; twice {
+		name := view(key)
+		if values.has(name) {
 			return
 		}
 		value := scalar(v)
-		if elements := v.GetArray(); len(elements) > 0 {
+		switch elements := v.GetArray(); len(elements) {
+		case 0:
+		case 1:
+			value = scalar(elements[0])
+		default:
 			texts := make([]string, len(elements))
 			for i, element := range elements {
 				texts[i] = scalar(element)
@@ -48,31 +49,34 @@ func headers(all *fastjson.Value) []any {
 		if secretHeader(name) {
 			value = masked
 		}
-		values[name] = value
+		values.fields = append(values.fields, field{name: name, node: node{kind: isText, text: value}})
 	})
-	list := make([]any, 0, len(values))
-	for _, name := range slices.Sorted(maps.Keys(values)) {
-		list = append(list, map[string]any{"name": name, "value": values[name]})
+	slices.SortFunc(values.fields, func(a, b field) int { return strings.Compare(a.name, b.name) })
+	list := d.nodesOf(len(values.fields))
+	for i := range values.fields {
+		header := d.object()
+		header.fields = append(header.fields, field{name: "name", node: node{kind: isText, text: values.fields[i].name}}, field{name: "value", node: values.fields[i].node})
+		list[i] = node{kind: isObject, object: header}
 	}
 	return list
 }
 
 func secretHeader(name string) bool {
-	name = strings.ToLower(name)
 	for _, word := range [...]string{"authorization", "cookie", "token", "secret", "password"} {
-		if strings.Contains(name, word) {
-			return true
+		for i := range len(name) - len(word) + 1 {
+			if hasFold(name[i:], word) {
+				return true
+			}
 		}
 	}
 	return false
 }
 
 // mask hides the values of headers that let somebody in.
-func mask(headers any) {
-	all, _ := headers.(map[string]any)
-	for name := range all {
-		if secretHeader(name) {
-			all[name] = masked
+func mask(headers *object) {
+	for i := range headers.fields {
+		if f := &headers.fields[i]; secretHeader(f.name) {
+			f.node = node{fixed: masked}
 		}
 	}
 }

@@ -12,23 +12,25 @@ import (
 const productLogging = "OCI Logging"
 
 // serviceLog builds the document of a log entry that is no audit event: a Base Event, so that nothing is lost.
-func serviceLog(s source, t event.Time) map[string]any {
-	doc := common(s, t, deed{class: baseEvent, activity: otherActivity}, productLogging)
-	logPlace(s).write(doc)
+func serviceLog(s source, t event.Time) *object {
+	doc, metadata := common(s, t, deed{class: baseEvent, activity: otherActivity}, productLogging)
+	setSeverity(doc, severityInformational)
+	logPlace(s).write(s.draft, doc, metadata)
 	leftover(doc, s)
 	return doc
 }
 
 // flow builds the document of a VCN flow log record.
-func flow(s source, t event.Time) map[string]any {
+func flow(s source, t event.Time) *object {
 	from, to := address(s.data, "srcaddr", "sourceAddress"), address(s.data, "dstaddr", "destinationAddress")
 	if from == "" && to == "" {
 		return serviceLog(s, t)
 	}
-	doc := common(s, t, deed{class: networkActivity, activity: 6}, productLogging)
-	logPlace(s).write(doc)
-	set(doc, "src_endpoint", endpoint(s.data, from, "srcport", "sourcePort"))
-	set(doc, "dst_endpoint", endpoint(s.data, to, "dstport", "destinationPort"))
+	doc, metadata := common(s, t, deed{class: networkActivity, activity: 6}, productLogging)
+	setSeverity(doc, severityInformational)
+	logPlace(s).write(s.draft, doc, metadata)
+	doc.object("src_endpoint", endpoint(s, from, "srcport", "sourcePort"))
+	doc.object("dst_endpoint", endpoint(s, to, "dstport", "destinationPort"))
 	status := int64(statusUnknown)
 	switch strings.ToUpper(str(s.data, "action")) {
 	case "ACCEPT":
@@ -36,8 +38,8 @@ func flow(s source, t event.Time) map[string]any {
 	case "REJECT":
 		status = statusFailure
 	}
-	doc["status_id"], doc["status"] = status, statusNames[status]
-	set(doc, "status_detail", str(s.data, "action"))
+	setStatusID(doc, status)
+	doc.text("status_detail", str(s.data, "action"))
 	leftover(doc, s)
 	return doc
 }
@@ -47,16 +49,16 @@ func logPlace(s source) where {
 }
 
 // leftover keeps the whole of the entry: no field of it has another home.
-func leftover(doc map[string]any, s source) {
+func leftover(doc *object, s source) {
 	if s.parts == lean {
 		return
 	}
-	unmapped := map[string]any{}
-	set(unmapped, "data", decode(s.data))
+	unmapped := s.object()
+	unmapped.object("data", s.members(s.data, false, nil))
 	if s.oracle != nil {
-		set(unmapped, "oracle", decode(s.oracle))
+		unmapped.object("oracle", s.members(s.oracle, false, nil))
 	}
-	set(doc, "unmapped", unmapped)
+	doc.object("unmapped", unmapped)
 }
 
 func address(data *fastjson.Value, names ...string) string {
@@ -68,17 +70,21 @@ func address(data *fastjson.Value, names ...string) string {
 	return ""
 }
 
-func endpoint(data *fastjson.Value, ip string, ports ...string) map[string]any {
-	e := map[string]any{}
+func endpoint(s source, ip string, ports ...string) *object {
+	e := s.object()
 	if ip == "" {
 		return e
 	}
-	e["ip"] = ip
+	e.text("ip", ip)
 	const most = 65535
+	port := int64(0)
 	for _, name := range ports {
-		if n, ok := number(scalar(data, name)).(int64); ok && n > 0 && n <= most {
-			e["port"] = n
+		if n, ok := number(scalar(s.data, name)).(int64); ok && n > 0 && n <= most {
+			port = n
 		}
+	}
+	if port > 0 {
+		e.whole("port", port)
 	}
 	return e
 }

@@ -16,6 +16,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/valyala/fastjson"
 
@@ -57,12 +58,40 @@ var ErrKind = errors.New("no `eventType`, `type`, `logContent`, `detectorRuleId`
 
 // Normalize gives the OCSF document of the record b.
 // A document that is normalized already comes back as it is.
-func Normalize(b []byte) (map[string]any, error) { return normalize(b, whole) }
+func Normalize(b []byte) (map[string]any, error) { return asMap(b, whole) }
+
+// AppendJSON writes the same document behind dst, without making it in another form first; rawData keeps the record in it as text.
+// A document that is normalized already is appended as it is.
+func AppendJSON(dst, b []byte, rawData bool) ([]byte, error) {
+	d := drafts.Get().(*draft)
+	defer d.release(len(b))
+	doc, kind, err := d.normalize(b, whole)
+	if err != nil {
+		return nil, err
+	}
+	if kind == Normalized {
+		return append(dst, b...), nil
+	}
+	if rawData {
+		doc.text("raw_data", view(b))
+	}
+	return doc.appendJSON(dst), nil
+}
+
+func asMap(b []byte, parts extent) (map[string]any, error) {
+	d := drafts.Get().(*draft)
+	defer d.release(len(b))
+	doc, _, err := d.normalize(b, parts)
+	if err != nil {
+		return nil, err
+	}
+	return doc.asMap(), nil
+}
 
 // Event gives the event of the record b: its OCSF document, and the record itself for `raw.<path>`.
 // What few rules ask for is built when one does, from the same bytes: b must not be changed afterwards.
 func Event(b []byte) (*event.Event, error) {
-	doc, err := normalize(b, lean)
+	doc, err := asMap(b, lean)
 	if err != nil {
 		return nil, err
 	}
@@ -76,15 +105,13 @@ func Event(b []byte) (*event.Event, error) {
 	if err != nil {
 		return nil, &Error{Where: "the document", What: "it has no event time", Do: "`time` is the event time in milliseconds since 1970", Err: err}
 	}
-	if kind, _ := Scan(b); kind != Normalized {
-		ev.Defer(func() map[string]any {
-			doc, err := Normalize(b)
-			if err != nil {
-				return nil // cannot be, as above
-			}
-			return doc
-		})
-	}
+	ev.Defer(func() map[string]any {
+		doc, err := Normalize(b)
+		if err != nil {
+			return nil // cannot be, as above
+		}
+		return doc
+	})
 	return ev, nil
 }
 
@@ -101,55 +128,80 @@ const (
 // level are those of the Audit API (eventType, eventId, eventTime, eventTypeVersion, source, data), whatever envelope it came in.
 // A Cloud Guard problem is given as it is. Of a normalized document it is the record in `raw_data`, or nil where there is none.
 func Record(b []byte) (map[string]any, error) {
-	parser := parsers.Get()
-	defer release(parser, len(b))
-	root, kind, _, err := parse(parser, b)
+	d := drafts.Get().(*draft)
+	defer d.release(len(b))
+	root, kind, _, err := d.parse(b)
 	if err != nil {
 		return nil, err
 	}
-	return record(root, kind), nil
+	return d.record(root, kind), nil
 }
 
-func normalize(b []byte, parts extent) (map[string]any, error) {
-	parser := parsers.Get()
-	defer release(parser, len(b))
-	root, kind, eventType, err := parse(parser, b)
+func (d *draft) normalize(b []byte, parts extent) (*object, Kind, error) {
+	root, kind, eventType, err := d.parse(b)
 	if err != nil {
-		return nil, err
+		return nil, kind, err
 	}
-	var doc map[string]any
+	var doc *object
 	switch kind {
 	case Normalized:
-		doc, _ = decode(root).(map[string]any)
-		return doc, nil
+		return d.normalized(root, parts), kind, nil
 	case Problem:
-		doc, err = problem(root, parts)
+		doc, err = d.problem(root, parts)
 	case AuditAPI, EventsService, ConnectorHub, LoggingSearch, FlowLog:
-		doc, err = envelope(root, kind, eventType, parts)
+		doc, err = d.envelope(root, kind, eventType, parts)
 	default:
-		return nil, &Error{
+		return nil, kind, &Error{
 			Where: "the message", What: "it is neither an OCI audit event nor a Cloud Guard problem",
 			Do: "map it with a mapping of its own, or route it past this step", Err: ErrKind,
 		}
 	}
-	if err != nil || parts == lean {
-		return doc, err
+	if err == nil && parts == whole && d.hasDuplicates(root) {
+		d.warn(doc, duplicates(root))
 	}
-	if warnings := duplicates(root); len(warnings) > 0 {
-		unmapped := child(doc, "unmapped")
-		unmapped["duplicate_keys"] = true
-		unmapped["warnings"] = warnings
+	return doc, kind, err
+}
+
+// normalized takes a document as it is; a lean one without the same parts as any other.
+func (d *draft) normalized(root *fastjson.Value, parts extent) *object {
+	if parts == whole {
+		return d.members(root, false, nil)
 	}
-	return doc, nil
+	request := root.Get("http_request")
+	doc := d.members(root, false, func(name string, v *fastjson.Value) bool {
+		return name == "unmapped" || name == "http_request" && v == request && v.Type() == fastjson.TypeObject
+	})
+	if objectAt(root, "http_request") != nil {
+		lean := d.members(request, false, func(name string, _ *fastjson.Value) bool { return name == "http_headers" })
+		doc.fields = append(doc.fields, field{name: "http_request", node: node{kind: isObject, object: lean}})
+	}
+	return doc
+}
+
+// warn says in the document that keys of the record stand more than once.
+func (d *draft) warn(doc *object, warnings []string) {
+	var unmapped *object
+	for i := range doc.fields {
+		if f := &doc.fields[i]; f.name == "unmapped" {
+			unmapped = f.object
+		}
+	}
+	if unmapped == nil {
+		unmapped = d.object()
+		doc.fields = append(doc.fields, field{name: "unmapped", node: node{kind: isObject, object: unmapped}})
+	}
+	unmapped.fields = slices.DeleteFunc(unmapped.fields, func(f field) bool { return f.name == "duplicate_keys" || f.name == "warnings" })
+	unmapped.fixed("duplicate_keys", true)
+	unmapped.list("warnings", d.texts(warnings...))
 }
 
 // parse reads b once for all: the kind and type by which Static judges are those by which the document is built.
-func parse(parser *fastjson.Parser, b []byte) (*fastjson.Value, Kind, string, error) {
+func (d *draft) parse(b []byte) (*fastjson.Value, Kind, string, error) {
 	b = withoutBOM(b)
 	if len(bytes.TrimSpace(b)) == 0 {
 		return nil, Unknown, "", &Error{Where: "the message", What: "it is empty", Do: "drop empty messages before this step"}
 	}
-	root, err := parser.ParseBytes(b)
+	root, err := d.parser.ParseBytes(b)
 	if err != nil {
 		return nil, Unknown, "", &Error{Where: "the message", What: "it is not JSON", Do: "send one whole record per message", Err: short(err)}
 	}
@@ -163,7 +215,7 @@ func parse(parser *fastjson.Parser, b []byte) (*fastjson.Value, Kind, string, er
 		unescapeNames(root)
 	}
 	kind, eventType := Scan(b)
-	return root, kind, string(eventType), nil
+	return root, kind, view(eventType), nil
 }
 
 // short cuts the cause of a parse error: fastjson quotes the rest of the document, which may be long and holds data.
@@ -176,13 +228,3 @@ func short(err error) error {
 }
 
 var bom = []byte("\xef\xbb\xbf")
-
-var parsers fastjson.ParserPool
-
-// release gives a parser back, unless a huge record has blown it up.
-func release(p *fastjson.Parser, size int) {
-	const most = 1 << 20
-	if size <= most {
-		parsers.Put(p)
-	}
-}

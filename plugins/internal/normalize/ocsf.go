@@ -76,9 +76,35 @@ func (d deed) facts() map[string]any {
 		"activity_id":   d.activity,
 		"activity_name": d.activityName(),
 		"type_uid":      d.class.uid*100 + d.activity,
-		"type_name":     d.class.name + ": " + d.class.activities[d.activity],
+		"type_name":     typeNames[d.class.uid*100+d.activity],
 	}
 }
+
+// write sets the same in a document.
+func (d deed) write(doc *object) {
+	doc.whole("category_uid", d.class.category)
+	doc.text("category_name", d.class.categoryName)
+	doc.whole("class_uid", d.class.uid)
+	doc.text("class_name", d.class.name)
+	doc.whole("activity_id", d.activity)
+	doc.text("activity_name", d.activityName())
+	doc.whole("type_uid", d.class.uid*100+d.activity)
+	doc.text("type_name", typeNames[d.class.uid*100+d.activity])
+}
+
+// typeNames are the captions of type_uid.
+var typeNames = func() map[int64]string {
+	names := map[int64]string{}
+	for _, c := range []*class{
+		baseEvent, complianceFinding, detectionFinding, accountChange, authentication, entityManagement, userAccess, groupManagement,
+		networkActivity, apiActivity,
+	} {
+		for id, activity := range c.activities {
+			names[c.uid*100+id] = c.name + ": " + activity
+		}
+	}
+	return names
+}()
 
 const (
 	severityUnknown       = 0
@@ -96,9 +122,15 @@ var severityNames = map[int64]string{
 }
 
 // setSeverity writes the severity and its caption.
-func setSeverity(doc map[string]any, id int64) {
-	doc["severity_id"] = id
-	doc["severity"] = severityNames[id]
+func setSeverity(doc *object, id int64) {
+	doc.whole("severity_id", id)
+	doc.text("severity", severityNames[id])
+}
+
+// setStatusID writes the status and its caption.
+func setStatusID(doc *object, id int64) {
+	doc.whole("status_id", id)
+	doc.text("status", statusNames[id])
 }
 
 const (

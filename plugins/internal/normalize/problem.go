@@ -19,18 +19,18 @@ type cloudGuardProblem struct {
 	configuration          bool // a resource is set up badly; else something was done
 	isNew                  bool
 	score                  *fastjson.Value
-	resource, impacted     map[string]any
+	resource, impacted     *object
 	where                  where
 }
 
 // problem builds the document of a problem as the API of Cloud Guard returns it.
-func problem(root *fastjson.Value, parts extent) (map[string]any, error) {
+func (d *draft) problem(root *fastjson.Value, parts extent) (*object, error) {
 	p := cloudGuardProblem{
 		id: str(root, "id"), rule: str(root, "detectorRuleId"), detail: str(root, "lifecycleDetail"), risk: str(root, "riskLevel"),
 		first: str(root, "timeFirstDetected"), last: str(root, "timeLastDetected"),
 		description: str(root, "description"), recommendation: str(root, "recommendation"), comment: str(root, "comment"),
 		score:    root.Get("riskScore"),
-		resource: thing(root, "resource"), impacted: thing(root, "impactedResource"),
+		resource: d.thing(root, "resource"), impacted: d.thing(root, "impactedResource"),
 		where: where{compartment: str(root, "compartmentId"), region: first(str(root, "region"), str(root, "regions", "0"))},
 	}
 	if strings.HasPrefix(p.where.compartment, tenancyPrefix) {
@@ -47,36 +47,32 @@ func problem(root *fastjson.Value, parts extent) (map[string]any, error) {
 		return nil, timeError(Problem, p.last)
 	}
 	// A problem keeps its OCID for life: what changed makes the event's id.
-	s := source{id: strings.Join([]string{p.id, p.detail, p.risk, p.last}, "/"), time: p.last, eventType: ""}
+	s := source{id: strings.Join([]string{p.id, p.detail, p.risk, p.last}, "/"), time: p.last, eventType: "", draft: d}
 	doc := p.document(s, t)
 	if parts == lean {
 		return doc, nil
 	}
-	unmapped := map[string]any{}
-	root.GetObject().Visit(func(key []byte, v *fastjson.Value) {
-		switch name := string(key); name {
+	doc.object("unmapped", d.members(root, true, func(name string, _ *fastjson.Value) bool {
+		switch name {
 		case "id", "detectorRuleId", "riskLevel", "riskScore", "timeFirstDetected", "timeLastDetected", "description",
 			"recommendation", "comment", "labels", "resourceId", "resourceName", "resourceType", "impactedResourceId",
 			"impactedResourceName", "impactedResourceType", "compartmentId", "region", "lifecycleDetail":
-		default:
-			if _, twice := unmapped[name]; !twice {
-				set(unmapped, name, pruned(decode(v)))
-			}
+			return true
 		}
-	})
-	set(doc, "unmapped", unmapped)
+		return false
+	}))
 	return doc, nil
 }
 
 // problemEvent builds the document of a problem as the Events service reports it.
-func problemEvent(s source, t event.Time) map[string]any {
-	details := s.data.Get("additionalDetails")
+func problemEvent(s source, t event.Time) *object {
+	details := s.details
 	p := cloudGuardProblem{
 		id: str(s.data, "resourceId"), rule: first(str(details, "problemName"), str(s.data, "resourceName")),
 		detail: strings.ToUpper(str(details, "status")), risk: str(details, "riskLevel"),
 		first: str(details, "firstDetected"), last: str(details, "lastDetected"),
 		description: str(details, "problemDescription"), recommendation: str(details, "problemRecommendation"),
-		resource: thing(details, "resource"), impacted: thing(details, "impactedResource"),
+		resource: s.thing(details, "resource"), impacted: s.thing(details, "impactedResource"),
 		where: where{
 			tenancy: str(details, "tenantId"), compartment: first(str(s.data, "compartmentId"), s.compartment),
 			compartmentName: str(s.data, "compartmentName"), region: str(details, "region"),
@@ -97,31 +93,27 @@ func problemEvent(s source, t event.Time) map[string]any {
 	if s.parts == lean {
 		return doc
 	}
-	unmapped := map[string]any{}
 	if details != nil && details.Type() == fastjson.TypeObject {
-		details.GetObject().Visit(func(key []byte, v *fastjson.Value) {
-			switch name := string(key); name {
+		doc.object("unmapped", s.members(details, true, func(name string, _ *fastjson.Value) bool {
+			switch name {
 			case "tenantId", "status", "problemName", "riskLevel", "resourceId", "resourceName", "resourceType", "labels",
 				"firstDetected", "lastDetected", "region", "problemDescription", "problemRecommendation",
 				"impactedResourceId", "impactedResourceName", "impactedResourceType":
-			default:
-				if _, twice := unmapped[name]; !twice {
-					set(unmapped, name, pruned(decode(v)))
-				}
+				return true
 			}
-		})
+			return false
+		}))
 	}
-	set(doc, "unmapped", unmapped)
 	return doc
 }
 
 // thing reads <prefix>Id, <prefix>Name and <prefix>Type.
-func thing(v *fastjson.Value, prefix string) map[string]any {
-	r := map[string]any{}
-	set(r, "uid", str(v, prefix+"Id"))
-	set(r, "name", str(v, prefix+"Name"))
-	if len(r) > 0 {
-		set(r, "type", str(v, prefix+"Type"))
+func (d *draft) thing(v *fastjson.Value, prefix string) *object {
+	r := d.object()
+	r.text("uid", str(v, prefix+"Id"))
+	r.text("name", str(v, prefix+"Name"))
+	if !r.empty() {
+		r.text("type", str(v, prefix+"Type"))
 	}
 	return r
 }
@@ -134,7 +126,7 @@ var closings = map[string]struct {
 	"DISMISSED": {3, "Suppressed"}, "RESOLVED": {4, "Resolved"}, "DELETED": {6, "Deleted"},
 }
 
-func (p cloudGuardProblem) document(s source, t event.Time) map[string]any {
+func (p *cloudGuardProblem) document(s source, t event.Time) *object {
 	closing, closed := closings[p.detail]
 	d := deed{class: detectionFinding, activity: 2}
 	if p.configuration {
@@ -146,34 +138,33 @@ func (p cloudGuardProblem) document(s source, t event.Time) map[string]any {
 	case p.isNew:
 		d.activity = 1
 	}
-	doc := common(s, t, d, productCloudGuard)
-	p.where.write(doc)
+	doc, metadata := common(s, t, d, productCloudGuard)
+	p.where.write(s.draft, doc, metadata)
 	setSeverity(doc, severityOf(p.risk))
-	doc["status_id"], doc["status"] = int64(1), "New"
-	if closed {
-		doc["status_id"], doc["status"] = closing.id, closing.name
+	if !closed {
+		closing.id, closing.name = 1, "New"
 	}
-	set(doc, "status_detail", p.detail)
+	doc.whole("status_id", closing.id)
+	doc.text("status", closing.name)
+	doc.text("status_detail", p.detail)
 	if n, ok := number(scoreText(p.score)).(int64); ok {
-		doc["risk_score"] = n
+		doc.whole("risk_score", n)
 	}
-	doc["finding_info"] = p.info()
+	doc.object("finding_info", p.info(s.draft))
 	if p.configuration {
-		doc["compliance"] = p.compliance(p.detail == "RESOLVED")
+		doc.object("compliance", p.compliance(s.draft, p.detail == "RESOLVED"))
 	}
-	set(doc, "message", first(p.description, sentence(p.rule)))
-	set(doc, "comment", p.comment)
-	if p.recommendation != "" {
-		doc["remediation"] = map[string]any{"desc": p.recommendation}
-	}
-	var all []any
-	for _, r := range []map[string]any{p.resource, p.impacted} {
-		if len(r) > 0 && (len(all) == 0 || r["uid"] != p.resource["uid"] || r["name"] != p.resource["name"]) {
+	doc.text("message", first(p.description, sentence(p.rule)))
+	doc.text("comment", p.comment)
+	doc.object("remediation", s.just("desc", p.recommendation))
+	var all []*object
+	for _, r := range [...]*object{p.resource, p.impacted} {
+		if !r.empty() && (len(all) == 0 || r.textOf("uid") != p.resource.textOf("uid") || r.textOf("name") != p.resource.textOf("name")) {
 			all = append(all, r)
 		}
 	}
-	set(doc, "resources", all)
-	set(child(doc, "metadata"), "labels", p.cleanLabels())
+	doc.list("resources", s.objectsOf(all...))
+	metadata.list("labels", s.texts(p.cleanLabels()...))
 	return doc
 }
 
@@ -184,40 +175,51 @@ func scoreText(v *fastjson.Value) string {
 	return v.String()
 }
 
-func (p cloudGuardProblem) info() map[string]any {
+func (p *cloudGuardProblem) info(d *draft) *object {
 	kind := "ACTIVITY"
 	if p.configuration {
 		kind = "CONFIG_CHANGE"
 	}
-	info := map[string]any{"uid": first(p.id, unknown), "types": []any{kind}, "data_sources": []any{productCloudGuard}}
+	info := d.object()
+	info.text("uid", first(p.id, unknown))
+	info.list("types", d.texts(kind))
+	info.list("data_sources", d.texts(productCloudGuard))
 	if p.rule != "" {
-		info["analytic"] = map[string]any{"uid": p.rule, "name": p.rule, "type_id": int64(1), "type": "Rule"}
+		analytic := d.object()
+		analytic.text("uid", p.rule)
+		analytic.text("name", p.rule)
+		analytic.whole("type_id", 1)
+		analytic.text("type", "Rule")
+		info.object("analytic", analytic)
 	}
-	set(info, "title", sentence(p.rule))
-	set(info, "desc", p.description)
-	setTime(info, "first_seen_time", p.first)
-	setTime(info, "last_seen_time", p.last)
+	info.text("title", sentence(p.rule))
+	info.text("desc", p.description)
+	info.time("first_seen_time", p.first)
+	info.time("last_seen_time", p.last)
 	return info
 }
 
-func (p cloudGuardProblem) compliance(passed bool) map[string]any {
-	c := map[string]any{"status_id": int64(3), "status": "Fail"}
+func (p *cloudGuardProblem) compliance(d *draft, passed bool) *object {
+	c := d.object()
+	id, status := int64(3), "Fail"
 	if passed {
-		c["status_id"], c["status"] = int64(1), "Pass"
+		id, status = 1, "Pass"
 	}
-	set(c, "control", p.rule)
-	var standards []any
-	for _, label := range p.cleanLabels() {
-		if name, _ := label.(string); strings.HasPrefix(strings.ToUpper(name), "CIS") || strings.HasPrefix(strings.ToUpper(name), "PCI") {
+	c.whole("status_id", id)
+	c.text("status", status)
+	c.text("control", p.rule)
+	var standards []string
+	for _, name := range p.cleanLabels() {
+		if strings.HasPrefix(strings.ToUpper(name), "CIS") || strings.HasPrefix(strings.ToUpper(name), "PCI") {
 			standards = append(standards, name)
 		}
 	}
-	set(c, "standards", standards)
+	c.list("standards", d.texts(standards...))
 	return c
 }
 
-func (p cloudGuardProblem) cleanLabels() []any {
-	var labels []any
+func (p *cloudGuardProblem) cleanLabels() []string {
+	var labels []string
 	for _, label := range p.labels {
 		if label = strings.TrimSpace(label); label != "" {
 			labels = append(labels, label)

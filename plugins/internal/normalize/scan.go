@@ -189,6 +189,83 @@ func logKind(eventType []byte, envelope Kind) Kind {
 	return envelope
 }
 
+// Told is what a normalized document says of itself, as far as most rules ask for it first.
+// A field that it does not have, or not as a plain text, is nil. The texts are parts of the document.
+type Told struct{ Class, Activity, EventCode, Operation []byte }
+
+// Tell reads a normalized document without decoding it, and stops when it knows all.
+func Tell(b []byte) Told {
+	var t Told
+	m := members{b: withoutBOM(b)}
+	var seen [nameOperation + 1]bool
+	left := 4
+	for ok := m.open(); ok && left > 0 && m.next(); {
+		n := m.name()
+		if seen[n] {
+			continue
+		}
+		switch n {
+		case nameClassName:
+			t.Class = m.plain()
+		case nameActivityName:
+			t.Activity = m.plain()
+		case nameMetadata:
+			t.EventCode = m.inside(nameEventCode)
+		case nameAPI:
+			t.Operation = m.inside(nameOperation)
+		default:
+			continue
+		}
+		seen[n] = true
+		left--
+	}
+	return t
+}
+
+// plain gives the value as a text, nil for what is none, or is written with escapes.
+func (m *members) plain() []byte {
+	if m.value[0] != '"' || bytes.IndexByte(m.value, '\\') >= 0 {
+		return nil
+	}
+	return m.value[1 : len(m.value)-1]
+}
+
+// inside gives a plain text of the value.
+func (m *members) inside(want name) []byte {
+	inner := members{b: m.value}
+	for ok := inner.open(); ok && inner.next(); {
+		if inner.name() == want {
+			return inner.plain()
+		}
+	}
+	return nil
+}
+
+// Facts gives the same for rules.
+func (t Told) Facts() event.Facts {
+	facts := event.Facts{}
+	for name, value := range map[string][]byte{
+		"class_name": t.Class, "activity_name": t.Activity, "metadata.event_code": t.EventCode, "api.operation": t.Operation,
+	} {
+		if value != nil {
+			facts[name] = string(value)
+		}
+	}
+	return facts
+}
+
+// AppendKey writes what tells apart documents of which different facts are known.
+func (t Told) AppendKey(dst []byte) []byte {
+	for _, value := range [...][]byte{t.Class, t.Activity, t.EventCode, t.Operation} {
+		// A text of JSON has no control characters, so what is missing differs from what is empty.
+		if value == nil {
+			dst = append(dst, 1)
+		}
+		dst = append(append(dst, value...), 0)
+	}
+	return dst
+}
+
 // TimeOf gives the event time of the record b without decoding it; false where there is none.
 // It is the time that Event gives.
 func TimeOf(b []byte) (event.Time, bool) {
@@ -282,6 +359,12 @@ const (
 	nameDetectorID
 	nameClassUID
 	nameTimeLastDetected
+	nameClassName
+	nameActivityName
+	nameMetadata
+	nameEventCode
+	nameAPI
+	nameOperation
 )
 
 func nameOf(key []byte) name {
@@ -308,6 +391,18 @@ func nameOf(key []byte) name {
 		return nameClassUID
 	case "timeLastDetected":
 		return nameTimeLastDetected
+	case "class_name":
+		return nameClassName
+	case "activity_name":
+		return nameActivityName
+	case "metadata":
+		return nameMetadata
+	case "event_code":
+		return nameEventCode
+	case "api":
+		return nameAPI
+	case "operation":
+		return nameOperation
 	}
 	return nameOther
 }
@@ -498,7 +593,7 @@ func skipValue(b []byte, i int) int {
 }
 
 // hasFold tells whether b starts with prefix, without regard to the case of ASCII letters.
-func hasFold(b []byte, prefix string) bool {
+func hasFold[T string | []byte](b T, prefix string) bool {
 	if len(b) < len(prefix) {
 		return false
 	}

@@ -8,24 +8,21 @@ import (
 
 // setTarget writes what the operation was done to, where the class has its place:
 // `user`, `group`, `entity`, `privileges` and `resources`.
-func setTarget(doc map[string]any, s source, op operation, w where) {
+func setTarget(doc *object, s source, op operation, w where) {
 	switch op.deed.class {
 	case accountChange:
-		doc["user"] = orAccount(targetOf(s, op).user, w)
+		doc.object("user", orAccount(s, targetOf(s, op).user, w))
 	case authentication:
-		user := signingIn(s)
-		doc["user"] = orAccount(user, w)
-		doc["service"] = map[string]any{"name": first(op.service, s.service, unknown)}
-		if id := first(str(s.data, "identity", "consoleSessionId"), str(s.data, "additionalDetails", "ssoSessionId")); id != "" {
-			doc["session"] = map[string]any{"uid": id}
-		}
+		doc.object("user", orAccount(s, signingIn(s), w))
+		doc.object("service", s.just("name", first(op.service, s.service, unknown)))
+		doc.object("session", s.just("uid", first(str(s.identity, "consoleSessionId"), str(s.details, "ssoSessionId"))))
 	case groupManagement:
 		t := targetOf(s, op)
-		if len(t.group) == 0 {
-			t.group = map[string]any{"name": unknown}
+		if t.group.empty() {
+			t.group = s.just("name", unknown)
 		}
-		doc["group"] = t.group
-		set(doc, "user", t.user)
+		doc.object("group", t.group)
+		doc.object("user", t.user)
 	case userAccess:
 		if op.target == targetRole {
 			role(doc, s, w)
@@ -33,37 +30,37 @@ func setTarget(doc map[string]any, s source, op operation, w where) {
 		}
 		grants(doc, s, w)
 	case entityManagement:
-		doc["entity"] = entity(s, op)
+		doc.object("entity", entity(s, op))
 	}
 	if hasResources(op.deed.class) {
-		set(doc, "resources", resources(s))
+		doc.list("resources", resources(s))
 	}
 }
 
 func hasResources(c *class) bool { return c == apiActivity || c == userAccess }
 
 // orAccount says "somebody of this compartment" where a user is required and the record names none.
-func orAccount(user map[string]any, w where) map[string]any {
-	if len(user) == 0 {
-		return w.account()
+func orAccount(s source, user *object, w where) *object {
+	if user.empty() {
+		return w.account(s.draft)
 	}
 	return user
 }
 
 // targets are the user and the group that an operation is done to, as OCSF has them.
-type targets struct{ user, group map[string]any }
+type targets struct{ user, group *object }
 
 // targetOf looks for the user and the group in all the places where Oracle's services put them.
 func targetOf(s source, op operation) targets {
-	d := s.data
-	payload, details, params := d.Get("response", "payload"), d.Get("additionalDetails"), d.Get("request", "parameters")
+	d, details := s.data, s.details
+	payload, params := s.response.Get("payload"), s.request.Get("parameters")
 	now, before := d.Get("stateChange", "current"), d.Get("stateChange", "previous")
 	resource := person{id: str(d, "resourceId"), name: str(d, "resourceName")}
 	admin := person{id: first(str(details, "adminResourceOcid"), str(details, "adminResourceId")), name: str(details, "adminResourceName")}
 	if admin.id != str(details, "adminResourceId") {
 		admin.alt = str(details, "adminResourceId")
 	}
-	path := str(d, "request", "path")
+	path := str(s.request, "path")
 	named := person{
 		id:   first(str(payload, "userId"), str(details, "userId"), param(params, "userId"), str(now, "userId"), str(before, "userId")),
 		name: first(str(payload, "userName"), str(details, "userName"), param(params, "userName")),
@@ -75,7 +72,7 @@ func targetOf(s source, op operation) targets {
 		user = user.or(resource.ifKind("user", user.id)).or(person{str(payload, "id"), str(payload, "name"), ""}.ifKind("user", user.id)).
 			or(named).or(admin).or(person{name: first(resource.name, str(payload, "name"), str(now, "name"), str(before, "name"))})
 		if user.id == "" && user.name == "" {
-			user = self(d) // events of one's own account need not name it
+			user = self(s) // events of one's own account need not name it
 		}
 	case targetCredential:
 		user = person{id: segment(path, "users")}.or(named)
@@ -95,10 +92,10 @@ func targetOf(s source, op operation) targets {
 			or(admin).or(person{name: first(resource.name, str(payload, "name"), str(now, "name"), str(before, "name"))})
 	case targetResource, targetPolicy, targetRole, targetEntity, targetSignIn:
 	}
-	if user.name == "" && user.id != "" && user.id == str(d, "identity", "principalId") {
-		user.name = str(d, "identity", "principalName")
+	if user.name == "" && user.id != "" && user.id == str(s.identity, "principalId") {
+		user.name = str(s.identity, "principalName")
 	}
-	return targets{user: user.asUser(), group: group.asGroup()}
+	return targets{user: user.asUser(s.draft), group: group.asGroup(s.draft)}
 }
 
 // person is a user or a group as records name it.
@@ -123,49 +120,48 @@ func (p person) ifKind(kind, known string) person {
 	return person{}
 }
 
-func (p person) asUser() map[string]any {
-	user := map[string]any{}
-	set(user, "uid", p.id)
-	set(user, "uid_alt", p.alt)
+func (p person) asUser(d *draft) *object {
+	user := d.object()
+	user.text("uid", p.id)
+	user.text("uid_alt", p.alt)
 	name, domain := splitUser(p.name)
-	set(user, "name", name)
-	set(user, "domain", domain)
+	user.text("name", name)
+	user.text("domain", domain)
 	if strings.HasPrefix(p.id, userPrefix) {
-		user["type_id"], user["type"] = int64(1), "User"
+		setUserType(user, 1, "User")
 	}
 	return user
 }
 
-func (p person) asGroup() map[string]any {
-	group := map[string]any{}
-	set(group, "uid", p.id)
-	set(group, "uid_alt", p.alt)
-	set(group, "name", p.name)
+func (p person) asGroup(d *draft) *object {
+	group := d.object()
+	group.text("uid", p.id)
+	group.text("uid_alt", p.alt)
+	group.text("name", p.name)
 	return group
 }
 
 // self is who called.
-func self(d *fastjson.Value) person {
+func self(s source) person {
 	return person{
-		id:   first(str(d, "identity", "principalId"), str(d, "additionalDetails", "actorId")),
-		name: first(str(d, "identity", "principalName"), str(d, "additionalDetails", "actorName")),
+		id:   first(str(s.identity, "principalId"), str(s.details, "actorId")),
+		name: first(str(s.identity, "principalName"), str(s.details, "actorName")),
 	}
 }
 
 // signingIn is who signs in, or tries to.
 // An identity domain names it in its details; the principal of such a record may be the service.
 // A failed sign-in to the console has neither OCID nor principal, only what was typed.
-func signingIn(s source) map[string]any {
-	details := s.data.Get("additionalDetails")
-	actor, principal := str(details, "actorName"), str(s.data, "identity", "principalName")
-	p := person{id: str(s.data, "identity", "principalId"), name: first(actor, principal, str(s.data, "response", "payload", "login_input"), str(details, "userName"))}
+func signingIn(s source) *object {
+	actor, principal := str(s.details, "actorName"), str(s.identity, "principalName")
+	p := person{id: str(s.identity, "principalId"), name: first(actor, principal, str(s.response, "payload", "login_input"), str(s.details, "userName"))}
 	if actor != "" && principal != "" && UserName(actor) != UserName(principal) {
 		p.id = ""
 	}
-	p.id = first(p.id, str(details, "actorId"))
-	user := p.asUser()
-	if user["domain"] == nil {
-		set(user, "domain", strings.ToLower(str(details, "domainDisplayName")))
+	p.id = first(p.id, str(s.details, "actorId"))
+	user := p.asUser(s.draft)
+	if !user.has("domain") {
+		user.text("domain", strings.ToLower(str(s.details, "domainDisplayName")))
 	}
 	return user
 }
@@ -181,14 +177,18 @@ func param(params *fastjson.Value, name string) string {
 
 // segment gives what follows a word in a path: /20160918/users/{ocid}/apiKeys has {ocid} after users.
 func segment(path, after string) string {
-	parts := strings.Split(path, "/")
-	for i := 0; i+1 < len(parts); i++ {
-		if parts[i] == after && parts[i+1] != "actions" {
-			id, _, _ := strings.Cut(parts[i+1], "?")
+	for {
+		part, rest, more := strings.Cut(path, "/")
+		if !more {
+			return ""
+		}
+		next, _, _ := strings.Cut(rest, "/")
+		if part == after && next != "actions" {
+			id, _, _ := strings.Cut(next, "?")
 			return id
 		}
+		path = rest
 	}
-	return ""
 }
 
 // keyOwner gives the user in the id of an API key: tenancy/user/fingerprint.
@@ -201,8 +201,8 @@ func keyOwner(keyID string) string {
 
 // grants writes the statements of a policy, and the groups they name. A policy grants to groups, not to a user:
 // the required `user` says that it is somebody of this compartment who is in one of them.
-func grants(doc map[string]any, s source, w where) {
-	privileges := []any{}
+func grants(doc *object, s source, w where) {
+	var privileges []string
 	for _, path := range [...][]string{
 		{"response", "payload", "statements"},
 		{"stateChange", "current", "statements"},
@@ -219,42 +219,46 @@ func grants(doc map[string]any, s source, w where) {
 			break
 		}
 	}
-	doc["privileges"] = privileges
-	user := w.account()
-	set(user, "groups", grantees(privileges))
-	doc["user"] = user
+	setPrivileges(doc, s, privileges)
+	user := w.account(s.draft)
+	user.list("groups", grantees(s.draft, privileges))
+	doc.object("user", user)
+}
+
+// setPrivileges writes them also where there are none: the class asks for them.
+func setPrivileges(doc *object, s source, privileges []string) {
+	doc.fields = append(doc.fields, field{name: "privileges", node: node{kind: isList, list: s.texts(privileges...)}})
 }
 
 // role writes the role of an application that a user or a group gets or loses.
-func role(doc map[string]any, s source, w where) {
-	details := s.data.Get("additionalDetails")
-	privileges := []any{}
+func role(doc *object, s source, w where) {
+	details := s.details
+	var privileges []string
 	if name := str(details, "adminResourceName"); name != "" {
 		privileges = append(privileges, name)
 	}
-	doc["privileges"] = privileges
+	setPrivileges(doc, s, privileges)
 	who := person{
 		id:   first(str(details, "adminRefResourceOcid"), str(details, "adminRefResourceId")),
 		name: str(details, "adminRefResourceName"),
 	}
 	if !strings.EqualFold(str(details, "adminRefResourceType"), "Group") {
-		doc["user"] = orAccount(who.asUser(), w)
+		doc.object("user", orAccount(s, who.asUser(s.draft), w))
 		return
 	}
-	user, group := w.account(), who.asGroup()
-	if len(group) > 0 {
-		group["type"] = "Group"
-		user["groups"] = []any{group}
+	user, group := w.account(s.draft), who.asGroup(s.draft)
+	if !group.empty() {
+		group.fixed("type", "Group")
+		user.list("groups", s.objectsOf(group))
 	}
-	doc["user"] = user
+	doc.object("user", user)
 }
 
 // grantees gives the groups that statements name: "allow group A, B to ...".
-func grantees(statements []any) []any {
-	var groups []any
+func grantees(d *draft, statements []string) []node {
+	var groups []*object
 	seen := map[string]bool{}
-	for _, statement := range statements {
-		words, _ := statement.(string)
+	for _, words := range statements {
 		subject, _, _ := cutFold(words, " to ")
 		kind := "Group"
 		_, names, ok := cutFold(subject, " dynamic-group ")
@@ -274,10 +278,12 @@ func grantees(statements []any) []any {
 				continue
 			}
 			seen[kind+field+name] = true
-			groups = append(groups, map[string]any{field: name, "type": kind})
+			group := d.just(field, name)
+			group.text("type", kind)
+			groups = append(groups, group)
 		}
 	}
-	return groups
+	return d.objectsOf(groups...)
 }
 
 // cutFold is strings.Cut without regard to the case of ASCII letters.
@@ -290,17 +296,16 @@ func cutFold(s, sep string) (before, after string, ok bool) {
 	return s, "", false
 }
 
-func entity(s source, op operation) map[string]any {
-	d := s.data
-	payload, details := d.Get("response", "payload"), d.Get("additionalDetails")
-	e := map[string]any{}
+func entity(s source, op operation) *object {
+	d, details, payload := s.data, s.details, s.response.Get("payload")
+	e := s.object()
 	uid := first(str(d, "resourceId"), str(details, "adminResourceOcid"), str(details, "adminResourceId"), str(payload, "id"))
-	set(e, "uid", uid)
-	set(e, "name", first(str(d, "resourceName"), str(details, "adminResourceName"), str(payload, "name"), param(d.Get("request", "parameters"), "name")))
-	if len(e) == 0 {
-		e["name"] = unknown
+	e.text("uid", uid)
+	e.text("name", first(str(d, "resourceName"), str(details, "adminResourceName"), str(payload, "name"), param(s.request.Get("parameters"), "name")))
+	if e.empty() {
+		e.text("name", unknown)
 	}
-	set(e, "type", first(str(details, "adminResourceType"), kindOf(uid), kindOfOperation(op.name)))
+	e.text("type", first(str(details, "adminResourceType"), kindOf(uid), kindOfOperation(op.name)))
 	return e
 }
 
@@ -325,16 +330,16 @@ func kindOfOperation(name string) string {
 	return ""
 }
 
-func resources(s source) []any {
-	details := s.data.Get("additionalDetails")
+func resources(s source) []node {
+	details := s.details
 	uid := first(str(s.data, "resourceId"), str(details, "adminResourceOcid"), str(details, "adminResourceId"))
-	r := map[string]any{}
-	set(r, "uid", uid)
-	set(r, "name", first(str(s.data, "resourceName"), str(details, "adminResourceName")))
-	if len(r) == 0 {
+	r := s.object()
+	r.text("uid", uid)
+	r.text("name", first(str(s.data, "resourceName"), str(details, "adminResourceName")))
+	if r.empty() {
 		return nil
 	}
-	set(r, "type", first(kindOf(uid), str(details, "adminResourceType")))
-	set(r, "region", regionOf(uid))
-	return []any{r}
+	r.text("type", first(kindOf(uid), str(details, "adminResourceType")))
+	r.text("region", regionOf(uid))
+	return s.objectsOf(r)
 }

@@ -12,43 +12,11 @@ import (
 	"benthos-oci/plugins/internal/event"
 )
 
-// decode copies v out of its parser, to the types of event.Event. Of a key that stands twice the first counts.
-func decode(v *fastjson.Value) any {
-	if v == nil {
-		return nil
-	}
-	switch v.Type() {
-	case fastjson.TypeObject:
-		o := v.GetObject()
-		m := make(map[string]any, o.Len())
-		o.Visit(func(key []byte, v *fastjson.Value) {
-			if _, twice := m[string(key)]; !twice {
-				m[string(key)] = decode(v)
-			}
-		})
-		return m
-	case fastjson.TypeArray:
-		values := v.GetArray()
-		all := make([]any, len(values))
-		for i, element := range values {
-			all[i] = decode(element)
-		}
-		return all
-	case fastjson.TypeString:
-		return string(v.GetStringBytes())
-	case fastjson.TypeNumber:
-		return number(v.String())
-	case fastjson.TypeTrue:
-		return true
-	case fastjson.TypeFalse:
-		return false
-	default: // null
-		return nil
-	}
-}
-
 // number reads a number: what neither int64 nor float64 can hold stays text, so that a document can always be encoded.
 func number(s string) any {
+	if s == "" {
+		return s // an error is an allocation
+	}
 	if n, err := strconv.ParseInt(s, 10, 64); err == nil {
 		return n
 	}
@@ -59,9 +27,9 @@ func number(s string) any {
 	return f
 }
 
-// str gives the string at keys, "" where there is none.
+// str gives the string at keys, "" where there is none. It is a part of the record: see view.
 func str(v *fastjson.Value, keys ...string) string {
-	return string(v.GetStringBytes(keys...))
+	return view(v.GetStringBytes(keys...))
 }
 
 // scalar gives the string or number at keys as text, "" where there is none.
@@ -72,7 +40,7 @@ func scalar(v *fastjson.Value, keys ...string) string {
 	}
 	switch found.Type() {
 	case fastjson.TypeString:
-		return string(found.GetStringBytes())
+		return view(found.GetStringBytes())
 	case fastjson.TypeNumber:
 		return found.String()
 	default:
@@ -80,63 +48,12 @@ func scalar(v *fastjson.Value, keys ...string) string {
 	}
 }
 
-// object gives the object at keys, nil where there is none.
-func object(v *fastjson.Value, keys ...string) *fastjson.Value {
+// objectAt gives the object at keys, nil where there is none.
+func objectAt(v *fastjson.Value, keys ...string) *fastjson.Value {
 	if found := v.Get(keys...); found != nil && found.Type() == fastjson.TypeObject {
 		return found
 	}
 	return nil
-}
-
-// set writes value at key unless it is empty.
-func set(m map[string]any, key string, value any) {
-	if !empty(value) {
-		m[key] = value
-	}
-}
-
-// empty tells values that say nothing.
-func empty(value any) bool {
-	switch v := value.(type) {
-	case nil:
-		return true
-	case string:
-		return v == ""
-	case map[string]any:
-		return len(v) == 0
-	case []any:
-		return len(v) == 0
-	}
-	return false
-}
-
-// pruned takes away members that say nothing: null, "", and objects and arrays without anything in them.
-func pruned(v any) any {
-	switch v := v.(type) {
-	case map[string]any:
-		for name, member := range v {
-			if member = pruned(member); empty(member) {
-				delete(v, name)
-				continue
-			}
-			v[name] = member
-		}
-	case []any:
-		for i := range v {
-			v[i] = pruned(v[i])
-		}
-	}
-	return v
-}
-
-// child gives the object at key, made where it is missing.
-func child(m map[string]any, key string) map[string]any {
-	if found, ok := m[key].(map[string]any); ok {
-		return found
-	}
-	made := map[string]any{}
-	m[key] = made
-	return made
 }
 
 // first gives the first of values that is not empty.
@@ -236,13 +153,6 @@ func numberTime(s string) (event.Time, bool) {
 	return 0, false
 }
 
-// setTime writes at key the time in s, in milliseconds.
-func setTime(m map[string]any, key, s string) {
-	if t, ok := parseTime(s); ok {
-		m[key] = int64(t)
-	}
-}
-
 // unescapeNames settles the names of all members. Without it the parser looks for a name as it is written first and
 // without its escapes second, and the first of two equal names would not always count.
 func unescapeNames(v *fastjson.Value) {
@@ -257,10 +167,31 @@ func unescapeNames(v *fastjson.Value) {
 	}
 }
 
+// hasDuplicates tells whether a key stands more than once in an object of v.
+func (d *draft) hasDuplicates(v *fastjson.Value) bool {
+	found := false
+	switch v.Type() {
+	case fastjson.TypeObject:
+		names := d.object()
+		v.GetObject().Visit(func(key []byte, member *fastjson.Value) {
+			if found = found || names.has(view(key)) || isContainer(member) && d.hasDuplicates(member); !found {
+				names.fixed(view(key), nil)
+			}
+		})
+		d.used-- // the names are needed no more, nor are those below
+	case fastjson.TypeArray:
+		for _, element := range v.GetArray() {
+			found = found || isContainer(element) && d.hasDuplicates(element)
+		}
+	default: // it has no members
+	}
+	return found
+}
+
 // duplicates says which keys stand more than once in an object of v, at most a few of them.
-func duplicates(v *fastjson.Value) []any {
+func duplicates(v *fastjson.Value) []string {
 	const most = 10
-	var warnings []any
+	var warnings []string
 	var walk func(v *fastjson.Value, path []string)
 	walk = func(v *fastjson.Value, path []string) {
 		switch v.Type() {

@@ -1,7 +1,6 @@
 package normalize
 
 import (
-	"regexp"
 	"strings"
 )
 
@@ -11,24 +10,28 @@ type where struct {
 }
 
 // write puts the place into the document.
-func (w where) write(doc map[string]any) {
-	cloud := map[string]any{"provider": provider}
-	set(cloud, "region", w.region)
+func (w where) write(d *draft, doc, metadata *object) {
+	cloud := d.object()
+	cloud.fixed("provider", provider)
+	cloud.text("region", w.region)
 	if w.compartment != "" {
-		account := map[string]any{"uid": w.compartment, "type": "OCI Compartment", "type_id": int64(12)}
-		set(account, "name", w.compartmentName)
-		cloud["account"] = account
+		account := d.object()
+		account.text("uid", w.compartment)
+		account.fixed("type", "OCI Compartment")
+		account.fixed("type_id", int64(12))
+		account.text("name", w.compartmentName)
+		cloud.object("account", account)
 	}
-	if w.tenancy != "" {
-		cloud["org"] = map[string]any{"uid": w.tenancy}
-		child(doc, "metadata")["tenant_uid"] = w.tenancy
-	}
-	doc["cloud"] = cloud
+	cloud.object("org", d.just("uid", w.tenancy))
+	metadata.text("tenant_uid", w.tenancy)
+	doc.object("cloud", cloud)
 }
 
 // account names whom something was done to where the record does not: somebody of this compartment.
-func (w where) account() map[string]any {
-	return map[string]any{"account": map[string]any{"uid": first(w.compartment, w.tenancy, unknown)}}
+func (w where) account(d *draft) *object {
+	user := d.object()
+	user.object("account", d.just("uid", first(w.compartment, w.tenancy, unknown)))
+	return user
 }
 
 const unknown = "unknown"
@@ -46,27 +49,60 @@ func whereOf(s source) where {
 		w.tenancy = w.compartment
 	}
 	if w.tenancy == "" {
-		w.tenancy = first(str(s.data, "identity", "tenantId"), str(s.data, "additionalDetails", "tenantId"))
+		w.tenancy = first(str(s.identity, "tenantId"), str(s.details, "tenantId"))
 	}
 	return w
 }
 
-var (
-	regionName = regexp.MustCompile(`^[a-z]{2,3}(-[a-z]+)+-\d+$`)
-	regionKeys = map[string]string{"iad": "us-ashburn-1", "phx": "us-phoenix-1", "fra": "eu-frankfurt-1", "lhr": "uk-london-1"}
-)
+var regionKeys = map[string]string{"iad": "us-ashburn-1", "phx": "us-phoenix-1", "fra": "eu-frankfurt-1", "lhr": "uk-london-1"}
+
+// isRegion tells names of regions: letters of a country, words, and a number, as in eu-frankfurt-1.
+func isRegion(s string) bool {
+	country, rest, _ := strings.Cut(s, "-")
+	if len(country) < 2 || len(country) > 3 || !only(country, 'a', 'z') {
+		return false
+	}
+	words := 0
+	for {
+		word, behind, more := strings.Cut(rest, "-")
+		if !more {
+			return words > 0 && only(word, '0', '9')
+		}
+		if !only(word, 'a', 'z') {
+			return false
+		}
+		words++
+		rest = behind
+	}
+}
+
+// only tells whether s is not empty and has bytes of a range only.
+func only(s string, from, to byte) bool {
+	for i := range len(s) {
+		if s[i] < from || s[i] > to {
+			return false
+		}
+	}
+	return s != ""
+}
 
 // regionOf gives the region that stands in an OCID: ocid1.<type>.<realm>.<region>.<id>.
 func regionOf(ocid string) string {
-	parts := strings.Split(ocid, ".")
-	if len(parts) < 5 || parts[0] != "ocid1" {
+	rest, ok := strings.CutPrefix(ocid, "ocid1.")
+	if !ok {
 		return ""
 	}
-	if name, ok := regionKeys[parts[3]]; ok {
+	_, rest, _ = strings.Cut(rest, ".")
+	_, rest, _ = strings.Cut(rest, ".")
+	region, _, ok := strings.Cut(rest, ".")
+	if !ok {
+		return ""
+	}
+	if name, ok := regionKeys[region]; ok {
 		return name
 	}
-	if regionName.MatchString(parts[3]) {
-		return parts[3]
+	if isRegion(region) {
+		return region
 	}
 	return ""
 }
