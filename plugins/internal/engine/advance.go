@@ -47,6 +47,7 @@ func (e *Engine) Advance(ctx context.Context, t watermark.Tick) ([]*incident.Inc
 		return nil, err
 	}
 	e.clockUnsaved = false
+	e.back = p.rules
 	if e.rules.Load().depth > 0 {
 		e.fed.Store(e.marks.picture())
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 
 	"benthos-oci/plugins/internal/window"
@@ -70,6 +71,12 @@ func scopeKey(scope string) string { return keyDeadlines + strconv.Quote(scope) 
 func dueKey(scope string, chain, row int64) string {
 	return scopeKey(scope) + "/" + strconv.FormatInt(chain, 10) + "/" + strconv.FormatInt(row, 10)
 }
+
+// awayScope begins the scopes of deadlines that were reached while their rule was away. They wait for it to come back.
+const awayScope = "\x00away "
+
+// awayFor is how long.
+const awayFor = 30 * 24 * 3600_000
 
 // deadline is one record that waits.
 type deadline struct {
@@ -277,11 +284,15 @@ func (s *scopeDue) decode(row []byte) error {
 	return d.Err()
 }
 
-// ready gives the records whose deadline the marks have reached, by scope and id.
-func (d *deadlines) ready(ctx context.Context, l *locked, mark func(scope string) int64) ([]deadline, error) {
+// ready gives the records whose deadline the marks have reached, by scope and id. With away those are given that wait for their rule.
+func (d *deadlines) ready(ctx context.Context, l *locked, mark func(scope string) int64, away bool) ([]deadline, error) {
 	var list []deadline
 	for _, scope := range sortedKeys(d.scopes) {
-		reached := mark(scope)
+		of, isAway := strings.CutPrefix(scope, awayScope)
+		if isAway != away {
+			continue
+		}
+		reached := mark(of)
 		s := d.scopes[scope]
 		minutes := make([]int64, 0)
 		for m := range s.minutes {

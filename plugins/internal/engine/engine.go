@@ -159,6 +159,8 @@ type Engine struct {
 	// advancing is held through Advance and guards all below.
 	advancing sync.Mutex
 	outbox    outbox
+	// back are the rules whose deadlines have been looked for among those that waited for their rule.
+	back *ruleset
 	// clockUnsaved says that the last save of the marks went wrong.
 	clockUnsaved bool
 }
@@ -253,7 +255,7 @@ func (e *Engine) SetLists(lists map[string]match.List) {
 }
 
 // Reload swaps the rules. State of rules whose meaning has not changed stays; that of rules that are gone
-// leaves memory, and is found in the store if they come back in time.
+// leaves memory, and is found in the store if they come back in time: what would have fired meanwhile fires then.
 func (e *Engine) Reload(rules []*rule.Rule) error {
 	e.clock.Lock()
 	defer e.clock.Unlock()

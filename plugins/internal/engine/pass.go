@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"benthos-oci/plugins/internal/incident"
 	"benthos-oci/plugins/internal/window"
@@ -11,9 +12,10 @@ import (
 
 // passing is what time does to the records that waited for it. Their shards are locked.
 type passing struct {
-	e    *Engine
-	l    *locked
-	mark func(scope string) int64
+	e     *Engine
+	l     *locked
+	rules *ruleset
+	mark  func(scope string) int64
 	// plans and scopes are those of the records that time passes; feeds has what they get from other rules.
 	plans  map[recordID]*plan
 	scopes map[recordID]string
@@ -34,19 +36,20 @@ func (e *Engine) pass(ctx context.Context, final bool) (*passing, error) {
 		p.mark = func(string) int64 { return window.MaxTime }
 	}
 	reading := &locked{e: e}
+	rules := e.rules.Load()
 	e.due.mu.Lock()
-	ready, err := e.due.ready(ctx, reading, p.mark)
+	ready, err := e.due.ready(ctx, reading, p.mark, false)
+	var back []deadline
+	if err == nil && e.back != rules {
+		back, err = e.due.ready(ctx, reading, p.mark, true)
+	}
 	e.due.mu.Unlock()
 	if err != nil {
 		return nil, fmt.Errorf("reading deadlines: %w", err)
 	}
-	rules := e.rules.Load()
-	for _, d := range ready {
-		p.met = append(p.met, d)
-		if of := rules.byState[d.id.of]; of != nil {
-			p.plans[d.id], p.scopes[d.id] = of, d.scope
-		}
-	}
+	p.rules = rules
+	p.reach(ready)
+	p.comeBack(back)
 	// Records whose last save went wrong are saved with this one.
 	e.unsaved.Range(func(id, of any) bool {
 		if of := rules.byKey[of.(*plan).key]; of != nil {
@@ -71,6 +74,35 @@ func (e *Engine) pass(ctx context.Context, final bool) (*passing, error) {
 	}
 	slices.SortStableFunc(p.fired, byFiring)
 	return p, nil
+}
+
+// reach takes deadlines that are reached. Those of a rule that is away wait for it, where its records do so in a store.
+func (p *passing) reach(ready []deadline) {
+	for _, d := range ready {
+		p.met = append(p.met, d)
+		if of := p.rules.byState[d.id.of]; of != nil {
+			p.plans[d.id], p.scopes[d.id] = of, d.scope
+			continue
+		}
+		if p.e.store != nil {
+			p.waits = append(p.waits, deadline{scope: awayScope + d.scope, id: d.id, due: d.due})
+		}
+	}
+}
+
+// comeBack takes deadlines that were reached while their rule was away, if it is there again, and lets go of those that wait too long.
+func (p *passing) comeBack(back []deadline) {
+	for _, d := range back {
+		scope := strings.TrimPrefix(d.scope, awayScope)
+		of := p.rules.byState[d.id.of]
+		switch {
+		case of != nil:
+			p.plans[d.id], p.scopes[d.id] = of, scope
+		case add(d.due, awayFor) > p.e.marks.at(scope):
+			continue
+		}
+		p.met = append(p.met, d)
+	}
 }
 
 // level judges the records of one depth. Those of later ones take their incidents, and are saved before them:
