@@ -404,3 +404,85 @@ func TestStartSaysWhereAGroupBegins(t *testing.T) {
 		})
 	}
 }
+
+func TestBoundedRunEndsWhenAllBeforeItsEndWasDelivered(t *testing.T) {
+	eachMode(t, func(t *testing.T, fields string) {
+		r := inboxRig(t, 3)
+		r.put(0, 30)
+		time.Sleep(time.Minute)
+		end := time.Now().Add(time.Minute)
+		p, got := r.start(fields+"max_page_messages: 10\nend: "+end.Format(time.RFC3339)+"\n"), newInbox()
+		// The stream is never empty: something is put into it for ever.
+		writing, stop := context.WithCancel(t.Context())
+		written := make(chan struct{})
+		go func() {
+			defer close(written)
+			for n := 30; writing.Err() == nil; n++ {
+				r.put(n, n+1)
+				time.Sleep(300 * time.Millisecond)
+			}
+		}()
+		r.connect(t.Context(), p)
+		for {
+			batch, ack, err := p.ReadBatch(t.Context())
+			if errors.Is(err, service.ErrEndOfInput) {
+				break
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			got.take(t, batch)
+			if err := ack(t.Context(), nil); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if now := time.Now(); now.Before(end) || now.Sub(end) > 10*time.Second {
+			t.Errorf("the input ended at %s, want it soon after %s", now, end)
+		}
+		stop()
+		<-written
+		for _, m := range r.sim.Messages(r.stream.OCID) {
+			if m.Time.Before(end) && got.ids[string(m.Value)] != 1 {
+				t.Fatalf("the message %s of %s left %d times, want once", m.Value, m.Time, got.ids[string(m.Value)])
+			}
+		}
+		if !p.in.tracker.Advance(time.Now()).Done {
+			t.Error("the source has not ended for the clock, want it ended")
+		}
+		r.stop(p)
+	})
+}
+
+func TestBoundedRunEndsAtAQuietStream(t *testing.T) {
+	for _, more := range []string{"", "consumers: 5\n"} {
+		eachMode(t, func(t *testing.T, fields string) {
+			r := newRig(t, ocisim.AuditStream, nil)
+			p, got := r.start(fields+more+"end: -0s\n"), newInbox()
+			ended := make(chan struct{})
+			go func() {
+				defer close(ended)
+				r.connect(t.Context(), p)
+				for {
+					batch, ack, err := p.ReadBatch(t.Context())
+					if err != nil {
+						if !errors.Is(err, service.ErrEndOfInput) {
+							t.Errorf("ReadBatch: %v", err)
+						}
+						return
+					}
+					got.take(t, batch)
+					if err := ack(t.Context(), nil); err != nil {
+						t.Error(err)
+					}
+				}
+			}()
+			select {
+			case <-ended:
+			case <-time.After(10 * time.Minute):
+				t.Fatal("the input has not ended in ten minutes")
+			}
+			r.stop(p)
+			r.wantAll(got, 5*1000)
+		})
+	}
+}

@@ -76,7 +76,7 @@ func newInput(c config, res *service.Resources) (*input, error) {
 	}
 	return &input{
 		conf: c, res: res, log: res.Logger(), name: progress.Name(res), store: store,
-		tracker: progress.Of(res), source: progress.Of(res).Register(progress.Name(res), false),
+		tracker: progress.Of(res), source: progress.Of(res).Register(progress.Name(res), !c.End.IsZero()),
 		metrics: newMetrics(res), health: ocifields.NewHealth(res.Logger()), outlet: ocifields.NewOutlet(c.Limit),
 	}, nil
 }

@@ -45,6 +45,8 @@ type lane struct {
 
 	losses []time.Time      // when cursors were refused, of late
 	expect map[string]int64 // by partition: the offset that comes next, of partitions that were not read since the cursor was made
+	idled  bool             // there was nothing to read after that end
+	beyond map[string]bool  // partitions that were read beyond the end of a bounded run
 	empty  int              // empty pages in a row
 	owed   []func()         // marks of a page that was refused and is read again
 
@@ -67,6 +69,10 @@ func (l *lane) run() {
 			l.health.Worked(l.name)
 		}
 		l.judge(err)
+		if err == nil && l.ended() {
+			l.finish()
+			return
+		}
 		if oci.Sleep(l.ctx, pause) != nil {
 			return
 		}
@@ -129,12 +135,40 @@ func (l *lane) idle(page oci.StreamPage) time.Duration {
 		at = l.client.Now()
 	}
 	l.caughtUp(at)
+	if !l.end.IsZero() && !at.Before(l.end) {
+		for _, p := range l.owned {
+			l.passed(p)
+		}
+		// An instance without partitions has nothing to wait for.
+		l.idled = true
+	}
 	l.behind.Store(&time.Time{})
 	if l.partition == "" {
 		// An instance that is silent for too long loses its partitions.
 		return min(l.conf.Poll, l.conf.timeout/3)
 	}
 	return l.conf.Poll
+}
+
+// passed notes that a partition was delivered beyond the end of a bounded run.
+func (l *lane) passed(partition string) {
+	if l.beyond == nil {
+		l.beyond = map[string]bool{}
+	}
+	l.beyond[partition] = true
+}
+
+// ended is true once a bounded run has delivered all partitions that the lane has.
+func (l *lane) ended() bool {
+	if l.end.IsZero() || !l.idled && len(l.owned) == 0 {
+		return false
+	}
+	for _, p := range l.owned {
+		if !l.beyond[p] {
+			return false
+		}
+	}
+	return true
 }
 
 // prepare makes a cursor where there is none, and looks which partitions the instance has.
@@ -223,6 +257,11 @@ func (l *lane) deliver(page oci.StreamPage) error {
 	l.owed = nil
 	newest := page.Messages[len(page.Messages)-1].Time
 	l.behind.Store(&newest)
+	for _, m := range page.Messages {
+		if !l.end.IsZero() && !m.Time.Before(l.end) {
+			l.passed(m.Partition)
+		}
+	}
 	if l.partition != "" {
 		l.cursor = page.Next
 		return l.keep(page)

@@ -31,6 +31,7 @@ type reader struct {
 	client *oci.Client
 	stream oci.Stream
 	from   oci.Beginning // where a new group begins
+	end    time.Time     // zero: none
 	lanes  []*lane
 
 	ctx    context.Context //nolint:containedctx // it is the lifetime of the reader's goroutines, not of a call
@@ -43,6 +44,7 @@ type reader struct {
 	trouble atomic.Pointer[error] // why nothing can be read, nil where something can
 	events  atomic.Int64          // delivered so far
 	caught  atomic.Bool           // everything was read once
+	over    atomic.Int64          // lanes that have come to the end of a bounded run
 
 	mu    sync.Mutex
 	marks map[string]*mark // mu; by partition
@@ -76,6 +78,7 @@ func (r *reader) open(ctx context.Context) error {
 	if !r.conf.start.IsZero() {
 		r.from.At = r.conf.start.At(r.client.Now())
 	}
+	r.end = r.conf.End.At(r.client.Now())
 	if r.conf.grouped() {
 		name, err := r.conf.instanceName()
 		if err != nil {
@@ -206,6 +209,16 @@ func (r *reader) judge(err error) {
 	if r.outlet.InFlight() == 0 {
 		r.outlet.Disconnect()
 	}
+}
+
+// finish notes that a lane has come to the end of a bounded run, and ends the input after the last.
+func (r *reader) finish() {
+	if int(r.over.Add(1)) < len(r.lanes) {
+		return
+	}
+	r.log.Infof("Read stream %s up to %s: %d messages", r.stream.Name, r.end.Format(time.RFC3339), r.events.Load())
+	r.source.End()
+	r.outlet.End()
 }
 
 // measure sets how old the oldest message is that may not have been delivered yet.

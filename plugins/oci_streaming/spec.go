@@ -36,6 +36,7 @@ const (
 	fieldTimeout    = "session_timeout"
 	fieldPartitions = "partitions"
 	fieldStart      = "start"
+	fieldEnd        = "end"
 	fieldPoll       = "poll_interval"
 	fieldPage       = "max_page_messages"
 )
@@ -60,8 +61,9 @@ const (
 	badStream     = "must be the OCID of a stream: ocid1.stream...."
 	namePattern   = `^[A-Za-z0-9._-]{1,64}$`
 	badName       = "must consist of at most 64 letters, digits, dots, dashes and underscores"
-	startPattern  = `^(oldest|latest|-?[0-9]+(\.[0-9]+)?(ms|s|m|h|d|w)([0-9.]+(ms|s|m|h))*|[0-9]{4}-[0-9]{2}-[0-9]{2}(T[0-9:.]+(Z|[+-][0-9:]{5}))?)$`
+	timePattern   = `-?[0-9]+(\.[0-9]+)?(ms|s|m|h|d|w)([0-9.]+(ms|s|m|h))*|[0-9]{4}-[0-9]{2}-[0-9]{2}(T[0-9:.]+(Z|[+-][0-9:]{5}))?`
 	badStart      = "must be oldest, latest, a span before now like -24h, or a time like 2026-11-01T00:00:00Z"
+	badEnd        = "must be a span before now like -1h, or a time like 2026-11-01T00:00:00Z"
 )
 
 var nameForm = regexp.MustCompile(namePattern)
@@ -91,7 +93,9 @@ func Spec() *service.ConfigSpec {
 				Default([]any{}).Example([]any{"0", "1"}).Example([]any{all}),
 			service.NewStringField(fieldStart).Description("Where a new group, or a partition without a saved position, begins: at the `oldest` message that the stream still has, the `latest`, "+
 				"a span before now (`-24h`) or a time, by when messages were put into the stream.").
-				Default(oldest).LintRule(matches(startPattern, badStart)).Examples(oldest, latest, "-24h", "2026-11-01T00:00:00Z"),
+				Default(oldest).LintRule(matches(`^(oldest|latest|`+timePattern+`)$`, badStart)).Examples(oldest, latest, "-24h", "2026-11-01T00:00:00Z"),
+			service.NewStringField(fieldEnd).Description("Where reading ends: the input ends once everything that was put into the stream before then was delivered; what came later may have left as well. "+
+				"Empty: it never ends.").Default("").LintRule(matches(`^(|`+timePattern+`)$`, badEnd)).Examples("-0s", "2026-11-02T00:00:00Z"),
 			service.NewDurationField(fieldPoll).Description("How long to wait after an empty page.").Default("1s"),
 			service.NewIntField(fieldPage).Description("Most messages of a page, which leaves as one batch. A page holds about 1 MiB at most.").
 				Default(1000).LintRule(fmt.Sprintf(`root = if this < 1 || this > %d { "must be between 1 and %d" }`, oci.MaxStreamMessages, oci.MaxStreamMessages)).Advanced(),
@@ -174,11 +178,11 @@ func parse(conf *service.ParsedConfig) (c config, err error) {
 	if c.Config, err = ocifields.ParseKeeping(conf); err != nil {
 		return c, err
 	}
-	start := ""
+	start, end := "", ""
 	for _, f := range []struct {
 		name string
 		to   *string
-	}{{fieldStream, &c.stream}, {fieldRegion, &c.region}, {fieldGroup, &c.group}, {fieldInstance, &c.instance}, {fieldStart, &start}} {
+	}{{fieldStream, &c.stream}, {fieldRegion, &c.region}, {fieldGroup, &c.group}, {fieldInstance, &c.instance}, {fieldStart, &start}, {fieldEnd, &end}} {
 		if *f.to, err = conf.FieldString(f.name); err != nil {
 			return c, err
 		}
@@ -211,6 +215,9 @@ func parse(conf *service.ParsedConfig) (c config, err error) {
 		if c.start, err = ocifields.ParseMoment(start); err != nil || c.start.IsZero() {
 			return c, fmt.Errorf("reading %s: it %s", fieldStart, badStart)
 		}
+	}
+	if c.End, err = ocifields.ParseMoment(end); err != nil {
+		return c, fmt.Errorf("reading %s: it %s", fieldEnd, badEnd)
 	}
 	return c, c.check()
 }

@@ -41,6 +41,8 @@ func TestConfigThatCannotWorkIsRefusedAndLinted(t *testing.T) {
 		{yaml: goodStream + "start: 2026-11-01T00:00:00Z\n"},
 		{yaml: goodStream + "start: newest\n", want: "must be oldest, latest"},
 		{yaml: goodStream + "start: ''\n", want: "must be oldest, latest"},
+		{yaml: goodStream + "end: -1h\n"},
+		{yaml: goodStream + "end: later\n", want: "must be a span before now"},
 		{yaml: goodStream + "partitions: [ '0', '7' ]\n"},
 		{yaml: goodStream + "partitions: [ all ]\n"},
 		{yaml: goodStream + "partitions: [ all, '0' ]\n", want: "must stand alone", unlinted: true},
