@@ -76,6 +76,7 @@ type Client struct {
 	credentials source
 	endpoint    endpoint
 	limiter     *Limiter
+	bodies      *bodies
 	http        *http.Client
 	// local reaches services beside this process.
 	local *http.Client
@@ -130,6 +131,7 @@ func Open(ctx context.Context, opts Options) (*Client, error) {
 		return nil, err
 	}
 	c.limiter = opts.Limiter(c.Tenancy())
+	c.bodies = newBodies()
 	return c, nil
 }
 
@@ -365,30 +367,16 @@ func (c *Client) roundTrip(req *http.Request) (*reply, error) {
 		got.date = date.UTC()
 	}
 	limit := c.opts.MaxBody
+	from, length := io.Reader(resp.Body), resp.ContentLength
 	if resp.StatusCode != http.StatusOK {
 		limit = min(limit, maxErrorBody)
+		from, length = io.LimitReader(from, limit), min(length, limit)
 	}
-	var whole bytes.Buffer
-	// A page's bytes are in memory once: its items are parts of them, and they do not move while they come in.
-	whole.Grow(int(max(0, min(resp.ContentLength, limit))) + bytes.MinRead)
-	if _, err := whole.ReadFrom(io.LimitReader(resp.Body, limit+1)); err != nil {
+	if got.body, err = c.bodies.read(req.Context(), from, length, limit); err != nil {
 		return got, fmt.Errorf("reading the body: %w", err)
 	}
-	body := whole.Bytes()
-	if int64(len(body)) > limit {
-		if resp.StatusCode == http.StatusOK {
-			return got, errTooLarge
-		}
-		body = body[:limit]
-	}
-	got.body = body
 	return got, nil
 }
-
-// maxErrorBody bounds what is read of the body of a refusal.
-const maxErrorBody = 64 << 10
-
-var errTooLarge = errors.New("the body is larger than the limit")
 
 // hear learns Oracle's time from an answer. A window must never end in what is the future for Oracle: what is processed there later would be missed.
 func (c *Client) hear(got *reply) {
