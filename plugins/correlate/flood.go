@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"benthos-oci/plugins/internal/engine"
 	"benthos-oci/plugins/internal/event"
 	"benthos-oci/plugins/internal/incident"
 	"benthos-oci/plugins/internal/rule"
@@ -15,13 +16,15 @@ import (
 
 // flood bounds how many messages of incidents leave in a span of event time, for each tenancy apart.
 // It chooses which messages leave, never which incidents exist. What it holds back is counted,
-// and reported as an incident of the rule correlate-flood. It lives in memory: a restart begins to count anew.
+// and reported as an incident of the rule correlate-flood. After a restart as many messages may leave again: those that come again
+// may never have been delivered. What was held back and reported is saved, so that the report goes on where it was.
 type flood struct {
 	perRule, total int64
 	window         time.Duration
 
 	mu    sync.Mutex // guards all below
 	spans map[floodSpan]*floodCount
+	store engine.Store // nil where there is none
 }
 
 type floodSpan struct {
@@ -91,17 +94,22 @@ func (f *flood) pass(list []*incident.Incident, dropped func(rule string)) []*in
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	said := false
 	out := make([]*incident.Incident, 0, len(list))
 	for _, inc := range list {
 		switch count, r := f.of(inc); f.fateOf(count, r, inc) {
 		case leaves:
 			out = append(out, inc)
 		case reported:
+			said = true
 			out = append(out, f.report(inc.Tenancy, f.span(inc).start, r))
 			dropped(inc.Rule.ID)
 		case held:
 			dropped(inc.Rule.ID)
 		}
+	}
+	if said {
+		f.save()
 	}
 	return out
 }

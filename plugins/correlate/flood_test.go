@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"benthos-oci/plugins/bolt"
 	"benthos-oci/plugins/internal/event"
 	"benthos-oci/plugins/internal/incident"
 	"benthos-oci/plugins/internal/rule"
@@ -77,6 +78,52 @@ func TestFloodTreatsWhatComesAgainAsBefore(t *testing.T) {
 	if diff := cmp.Diff([]string{"update t1 a: 2"}, guarded(f, map[string]int{}, updated)); diff != "" {
 		t.Errorf("a further message is another (-want +got)\n%s", diff)
 	}
+}
+
+// TestFloodReportGoesOnAfterARestart restarts in the middle of a flood: as many messages leave again, as they may never have been delivered,
+// and the report counts on, with growing revisions.
+func TestFloodReportGoesOnAfterARestart(t *testing.T) {
+	store := &boltStore{store: temporary(t), prefix: "p/", life: &lifetime{}}
+	var list []*incident.Incident
+	for i := range 4 {
+		list = append(list, fired("a", fmt.Sprintf("a%d", i), "t1", i))
+	}
+	want := [][]string{
+		{"a0", "create t1 a: 1", "update t1 a: 2"},
+		{"a0", "update t1 a: 4"},
+		{"a0"}, // it went on at 4, and the next report is of 8
+	}
+	revision := int64(0)
+	for run, want := range want {
+		f := newFlood(1, 0, time.Hour)
+		if err := f.resume(t.Context(), store); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, guarded(f, map[string]int{}, list...)); diff != "" {
+			t.Errorf("run %d (-want +got)\n%s", run, diff)
+		}
+		r := f.spans[f.span(list[0])].rules["a"]
+		if r.revision < revision {
+			t.Errorf("run %d: revision %d, want at least %d", run, r.revision, revision)
+		}
+		revision = r.revision
+		if got := f.report("t1", noon, r).Rule.Labels["team"]; got != "iam" {
+			t.Errorf("run %d: the report goes to %q, want iam", run, got)
+		}
+	}
+	if err := (*flood)(nil).resume(t.Context(), store); err != nil {
+		t.Error(err)
+	}
+}
+
+func temporary(t *testing.T) *bolt.Store {
+	t.Helper()
+	s, err := bolt.Open(bolt.Options{Temporary: true, Bucket: "b"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	return s
 }
 
 func TestFloodKeepsSoManySpans(t *testing.T) {

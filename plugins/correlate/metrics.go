@@ -14,7 +14,7 @@ type metrics struct {
 	events, candidates, matched, late, failed, stateErrors, quarantined *service.MetricCounter
 	nullKeys, evicted, lost, incidents, flooded                         *service.MetricCounter
 
-	stateFailing, rulesFailing, records, bytes *service.MetricGauge
+	stateFailing, rulesFailing, records, bytes, evidence *service.MetricGauge
 }
 
 var _ engine.Metrics = (*metrics)(nil)
@@ -38,6 +38,7 @@ func newMetrics(res *service.Resources) *metrics {
 		stateFailing: m.NewGauge("correlate_state_failing"),                       // 1 while the stream waits for its state, else 0
 		rulesFailing: m.NewGauge("correlate_rules_failing"),                       // 1 while changed rule files have mistakes and the rules before them count, else 0
 		records:      m.NewGauge("correlate_records"),                             // records in memory
+		evidence:     m.NewGauge("correlate_evidence_lost"),                       // events that incidents named without their details: those had left memory
 		bytes:        m.NewGauge("correlate_memory_bytes"),                        // memory that records take
 	}
 }

@@ -124,6 +124,9 @@ func (p *processor) open(ctx context.Context, c config, set ruleSet, prefix stri
 		if store, err = openStore(ctx, res, c.stateCache, prefix, p.life); err != nil {
 			return nil, err
 		}
+		if err := p.flood.resume(ctx, store); err != nil {
+			return nil, err
+		}
 	}
 	e, err := engine.New(ctx, engine.Options{
 		Rules:         set.rules,
@@ -302,6 +305,7 @@ func (p *processor) advance(ctx context.Context, msg *service.Message) (incident
 	stats := p.engine.Stats()
 	p.metrics.records.Set(int64(stats.Records))
 	p.metrics.bytes.Set(stats.Bytes)
+	p.metrics.evidence.Set(stats.EvidenceLost)
 	return incidents, err
 }
 
