@@ -27,11 +27,8 @@ func init() {
 	})
 }
 
-// Waits before Benthos asks again whether an input that cannot read is well.
-const (
-	reconnect  = 10 * time.Second
-	notEnabled = 5 * time.Minute // where Cloud Guard is off, somebody must enable it first
-)
+// notEnabled is how long to wait where Cloud Guard is off: somebody must enable it first.
+const notEnabled = 5 * time.Minute
 
 // input is what Benthos sees; the reading is done by a reader, which lives from the first Connect that succeeds to Close.
 type input struct {
@@ -46,6 +43,7 @@ type input struct {
 	undetailed, dropped ocifields.Counter
 	health              *ocifields.Health
 	outlet              *ocifields.Outlet
+	again               ocifields.Reconnect
 	// change lets tests replace the transport; nil elsewhere.
 	change func(*oci.Options)
 
@@ -77,30 +75,42 @@ func newInput(c config, res *service.Resources) (*input, error) {
 // Connect opens the reader, or tells whether the one that is open can read.
 func (i *input) Connect(ctx context.Context) error {
 	i.mu.Lock()
-	defer i.mu.Unlock()
 	switch {
 	case i.closed:
+		i.mu.Unlock()
 		return service.ErrEndOfInput
 	case i.reader == nil:
+		defer i.mu.Unlock()
 		r, err := openReader(ctx, i)
 		if err != nil {
-			return service.NewErrBackOff(i.conf.Blame(i.metrics, err), pauseAfter(err))
+			return service.NewErrBackOff(i.conf.Blame(i.metrics, err), i.pauseAfter(err))
 		}
 		i.reader = r
+		i.again.Began()
 		r.start()
 		return nil
 	}
-	if err := i.reader.ill(); err != nil && i.outlet.InFlight() == 0 {
-		return service.NewErrBackOff(i.conf.Blame(i.metrics, err), pauseAfter(err))
+	r := i.reader
+	i.mu.Unlock()
+	wait, err := i.again.Well(ctx, func() error {
+		if i.outlet.InFlight() > 0 {
+			return nil
+		}
+		return r.ill()
+	})
+	if err != nil {
+		return service.NewErrBackOff(i.conf.Blame(i.metrics, err), wait)
 	}
 	return nil
 }
 
-func pauseAfter(err error) time.Duration {
+// pauseAfter is how long to wait after the input could not begin.
+func (i *input) pauseAfter(err error) time.Duration {
+	wait := i.again.Start(err)
 	if oci.KindOf(err) == oci.NotEnabled {
 		return notEnabled
 	}
-	return reconnect
+	return wait
 }
 
 // ReadBatch gives the next batch.

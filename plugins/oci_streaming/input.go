@@ -3,7 +3,6 @@ package ocistreaming
 import (
 	"context"
 	"sync"
-	"time"
 
 	"github.com/redpanda-data/benthos/v4/public/service"
 
@@ -27,9 +26,6 @@ func init() {
 	})
 }
 
-// reconnect is how long Benthos waits before it asks again whether an input that cannot read is well.
-const reconnect = 10 * time.Second
-
 // input is what Benthos sees; the reading is done by a reader, which lives from the first Connect that succeeds to Close.
 type input struct {
 	conf    config
@@ -42,6 +38,7 @@ type input struct {
 	metrics *metrics
 	health  *ocifields.Health
 	outlet  *ocifields.Outlet
+	again   ocifields.Reconnect
 	// change lets tests replace the transport; nil elsewhere.
 	change func(*oci.Options)
 
@@ -84,21 +81,31 @@ func newInput(c config, res *service.Resources) (*input, error) {
 // Connect opens the reader, or tells whether the one that is open can read.
 func (i *input) Connect(ctx context.Context) error {
 	i.mu.Lock()
-	defer i.mu.Unlock()
 	switch {
 	case i.closed:
+		i.mu.Unlock()
 		return service.ErrEndOfInput
 	case i.reader == nil:
+		defer i.mu.Unlock()
 		r, err := openReader(ctx, i)
 		if err != nil {
-			return service.NewErrBackOff(i.conf.Blame(i.metrics.Metrics, err), reconnect)
+			return service.NewErrBackOff(i.conf.Blame(i.metrics.Metrics, err), i.again.Start(err))
 		}
 		i.reader = r
+		i.again.Began()
 		r.start()
 		return nil
 	}
-	if err := i.reader.ill(); err != nil && i.outlet.InFlight() == 0 {
-		return service.NewErrBackOff(i.conf.Blame(i.metrics.Metrics, err), reconnect)
+	r := i.reader
+	i.mu.Unlock()
+	wait, err := i.again.Well(ctx, func() error {
+		if i.outlet.InFlight() > 0 {
+			return nil
+		}
+		return r.ill()
+	})
+	if err != nil {
+		return service.NewErrBackOff(i.conf.Blame(i.metrics.Metrics, err), wait)
 	}
 	return nil
 }

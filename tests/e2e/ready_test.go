@@ -179,6 +179,20 @@ func TestReadyFollowsThePolls(t *testing.T) {
 			t.Errorf("%s_failing_partitions of the tenancy: got 0, want some", component)
 		}
 	}
+	// It stays so: Benthos would log each attempt to connect.
+	before := w.calls.Load()
+	eventually(t, time.Minute, "polled on", func() bool { return w.calls.Load() > before+100 })
+	for _, label := range labels(0) {
+		lines := 0
+		for line := range strings.Lines(s.log.String()) {
+			if strings.Contains(line, "Failed to connect") && strings.Contains(line, "label="+label) {
+				lines++
+			}
+		}
+		if lines < 1 || lines > 2 {
+			t.Errorf("got %d lines of the log that say that %s cannot connect, want one for its cause", lines, label)
+		}
+	}
 	w.sim.Allow(denial)
 	eventually(t, 2*time.Minute, "ready again", func() bool { return s.status("/ready") == http.StatusOK })
 }

@@ -95,9 +95,6 @@ func (c Config) prefix(tenancy string) string {
 	return prefix + "@" + c.Start.String()
 }
 
-// reconnect is how long Benthos waits before it asks again whether an input that cannot read anything is well.
-const reconnect = 10 * time.Second
-
 // Input is what Benthos sees; the reading is done by a reader, which lives from the first Connect that succeeds to Close.
 type Input struct {
 	// Change lets tests replace the transport; nil elsewhere.
@@ -113,6 +110,7 @@ type Input struct {
 	late    *lateness
 	health  *ocifields.Health
 	outlet  *ocifields.Outlet
+	again   ocifields.Reconnect
 
 	requests atomic.Int64
 
@@ -146,21 +144,31 @@ func New(c Config, res *service.Resources) (*Input, error) {
 // Connect opens the reader, or tells whether the one that is open can read.
 func (i *Input) Connect(ctx context.Context) error {
 	i.mu.Lock()
-	defer i.mu.Unlock()
 	switch {
 	case i.closed:
+		i.mu.Unlock()
 		return service.ErrEndOfInput
 	case i.reader == nil:
+		defer i.mu.Unlock()
 		r, err := openReader(ctx, i)
 		if err != nil {
-			return service.NewErrBackOff(i.conf.Blame(i.metrics, err), reconnect)
+			return service.NewErrBackOff(i.conf.Blame(i.metrics, err), i.again.Start(err))
 		}
 		i.reader = r
+		i.again.Began()
 		r.start()
 		return nil
 	}
-	if err := i.reader.ill(); err != nil && i.outlet.InFlight() == 0 {
-		return service.NewErrBackOff(i.conf.Blame(i.metrics, err), reconnect)
+	r := i.reader
+	i.mu.Unlock()
+	wait, err := i.again.Well(ctx, func() error {
+		if i.outlet.InFlight() > 0 {
+			return nil
+		}
+		return r.ill()
+	})
+	if err != nil {
+		return service.NewErrBackOff(i.conf.Blame(i.metrics, err), wait)
 	}
 	return nil
 }
