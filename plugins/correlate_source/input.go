@@ -35,7 +35,7 @@ const (
 
 var (
 	errNoSource = errors.New("no input of this stream reports its progress, so time cannot move: " +
-		"put inputs other than oci_audit, oci_cloudguard and oci_logging under `inputs` of correlate_source")
+		"put inputs other than oci_audit, oci_cloudguard, oci_logging and oci_streaming under `inputs` of correlate_source")
 	errClosing = errors.New("the stream is closing")
 )
 
