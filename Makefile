@@ -74,6 +74,16 @@ fuzz: ## Fuzz each reader of outside bytes for FUZZTIME (30s)
 		done; \
 	done
 
+.PHONY: soak
+soak: ## Run the full forms of the fault tests and write down what they measure (about 45 minutes, 4 GiB of memory)
+	FAULT_FIGURES=$(CURDIR)/tests/faults/figures.json BOLT_FLIPS=all BOLT_KILLS=1000 \
+		$(GO) test -count=1 -v -timeout 60m -run 'FlippedBit|TornFile|KillInAWrite' ./plugins/bolt
+	FAULT_FIGURES=$(CURDIR)/tests/faults/figures.json E2E_EVENTS=1000000 E2E_KILLS=100 E2E_COMPARTMENTS=50 E2E_USERS=5000 E2E_BUSY=0 \
+		$(GO) test -count=1 -v -timeout 120m -run 'Kills' ./tests/e2e
+	FAULT_FIGURES=$(CURDIR)/tests/faults/figures.json E2E_OUTAGE=600 E2E_OUTAGE_EVENTS=200000 E2E_STORM=60 \
+		$(GO) test -count=1 -v -timeout 120m -run 'EveryInput|Storm|OutputThatIsDown|HugeBodies|StopUnderLoad|DiskThatIsFull|BackfillIsKilled' ./tests/e2e
+	$(GO) run ./tests/faults/faultdoc
+
 .PHONY: bench
 bench: ## Run the benchmarks that match BENCH (all)
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem ./plugins/...
@@ -94,10 +104,12 @@ golden: ## Rewrite expected outputs; read each changed line before committing it
 .PHONY: generate
 generate: ## Write the generated parts of the documents and schemas
 	$(GO) run ./plugins/all/docgen
+	$(GO) run ./tests/faults/faultdoc
 
 .PHONY: check-generated
 check-generated: ## Fail where a generated part is stale, or go.mod is not tidy
 	$(GO) run ./plugins/all/docgen -check
+	$(GO) run ./tests/faults/faultdoc -check
 	$(GO) mod tidy -diff
 
 .PHONY: rules

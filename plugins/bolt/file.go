@@ -1,6 +1,7 @@
 package bolt
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -68,7 +69,7 @@ func openFile(o Options) (*file, error) {
 		f.refs++
 		return f, nil
 	}
-	db, err := openNewDB(key, o.NoSync)
+	db, err := openNewDB(key, o.NoSync, cmp.Or(o.whole, wholeBytes))
 	if err != nil {
 		return nil, fmt.Errorf("opening %s: %w", o.Path, explain(key, err))
 	}
@@ -101,7 +102,7 @@ func canonical(path string) (string, error) {
 
 // openNewDB opens a database and makes it where there is none. It is made under another name and appears whole, so that a file
 // without content is never one that was just begun: it has lost what was in it.
-func openNewDB(path string, noSync bool) (*bbolt.DB, error) {
+func openNewDB(path string, noSync bool, whole int64) (*bbolt.DB, error) {
 	info, err := os.Stat(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -116,7 +117,7 @@ func openNewDB(path string, noSync bool) (*bbolt.DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := errors.Join(checkPages(path), reading.Close()); err != nil {
+	if err := errors.Join(checkPages(path, info == nil || info.Size() <= whole), reading.Close()); err != nil {
 		return nil, err
 	}
 	return openDB(path, writing(noSync))
@@ -128,7 +129,7 @@ func create(path string, noSync bool) error {
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = os.RemoveAll(dir) }() // what stays behind is empty, and harms nobody
 	fresh := filepath.Join(dir, "state.db")
 	db, err := openDB(fresh, writing(noSync))
 	if err != nil {

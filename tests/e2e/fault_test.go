@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"maps"
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
@@ -161,9 +162,7 @@ func twice(next http.Handler) http.Handler {
 				break
 			}
 		}
-		for name, values := range kept.Header() {
-			w.Header()[name] = values
-		}
+		maps.Copy(w.Header(), kept.Header())
 		w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 		w.WriteHeader(kept.Code)
 		_, _ = w.Write(body)
@@ -231,9 +230,7 @@ func meet(t *testing.T, s subject, f trouble) *pace {
 		hits = w.sim.Faults().Add(fault)
 	}
 	input := s.input(w)
-	for name, value := range f.fields {
-		input[s.name].(map[string]any)[name] = value
-	}
+	maps.Copy(input[s.name].(map[string]any), f.fields)
 	name := strings.NewReplacer("/", "_", " ", "_", ",", "").Replace(t.Name())
 	out := newSink(t, name)
 	if f.refuse > 0 {

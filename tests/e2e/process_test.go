@@ -126,8 +126,8 @@ func TestStopUnderLoadIsPromptAndRepeatsNothing(t *testing.T) {
 			if !blocked {
 				checkOnce(t, taken.ids)
 			}
-			faults.Measured(t, "stop, output blocked "+strconv.FormatBool(blocked), "stopped after %d ms; %d of %d events before the stop, none missing after the next start",
-				took.Milliseconds(), before, len(w.auditIDs()))
+			faults.Measured(t, "stop, output blocked "+strconv.FormatBool(blocked), "output blocked %t: stopped after %d ms, %d of %d events before the stop, none missing after the next start",
+				blocked, took.Milliseconds(), before, len(w.auditIDs()))
 		})
 	}
 }
@@ -228,7 +228,7 @@ func memoryOf(t *testing.T, w *world, input map[string]any) (peak int, ids map[s
 func TestHugeBodiesFitIntoMemory(t *testing.T) {
 	const mib = 1 << 20
 	// bound is what the program may take in all. It takes some 60 MiB without any fault.
-	const bound = 448
+	const bound = 288
 	var bomb bytes.Buffer
 	z := gzip.NewWriter(&bomb)
 	zeros := bytes.Repeat([]byte(" "), mib)
@@ -242,7 +242,7 @@ func TestHugeBodiesFitIntoMemory(t *testing.T) {
 	}
 	item := `{"eventId":"huge","eventTime":"2026-11-10T10:00:00Z","data":{"message":"` + strings.Repeat("x", 10*mib) + `"}}`
 	answers := map[string]func(out http.ResponseWriter, body []byte){
-		"none": nil,
+		"no fault": nil,
 		"a body of 100 MiB": func(out http.ResponseWriter, _ []byte) {
 			_, _ = out.Write([]byte("["))
 			for range 100 {
@@ -292,7 +292,7 @@ func TestHugeBodiesFitIntoMemory(t *testing.T) {
 			checkNoneMissing(t, w.auditIDs(), ids)
 			checkOnce(t, ids)
 			checkPeak(t, peak, bound)
-			faults.Measured(t, "memory, "+name, "%d MiB at most in all", peak)
+			faults.Measured(t, "memory, "+name, "%s: %d MiB at most in all", name, peak)
 		})
 	}
 	t.Run("pages of 20,000 events", func(t *testing.T) {
@@ -303,7 +303,7 @@ func TestHugeBodiesFitIntoMemory(t *testing.T) {
 		checkNoneMissing(t, w.auditIDs(), ids)
 		checkOnce(t, ids)
 		checkPeak(t, peak, bound)
-		faults.Measured(t, "memory, pages of 20,000 events", "%d MiB at most in all", peak)
+		faults.Measured(t, "memory, pages of 20,000 events", "pages of 20,000 events: %d MiB at most in all", peak)
 	})
 }
 
@@ -320,7 +320,7 @@ func checkPeak(t *testing.T, peak, bound int) {
 func TestOutputThatIsDownPausesTheProgram(t *testing.T) {
 	outage := time.Duration(size(t, "E2E_OUTAGE", 3)) * time.Second
 	// bound is what the program may take while its output is down, in MiB.
-	const bound = 320
+	const bound = 192
 	w := newWorld(t, func(c *ocisim.Config) { c.Events, c.Compartments = size(t, "E2E_OUTAGE_EVENTS", 15_000), 5 })
 	// during watches the program through the outage and lets it end, then drained tells what has arrived.
 	during := func(t *testing.T, name string, p *program, arrived func() int, end func()) {
@@ -344,8 +344,8 @@ func TestOutputThatIsDownPausesTheProgram(t *testing.T) {
 		end()
 		drain := time.Now()
 		p.finish(t, patience)
-		faults.Measured(t, "output down, "+name, "down for %s with %d of %d events undelivered: %d MiB at most after half of the time, %d MiB at its end; %d requests in its second half; drained in %.0f s",
-			outage, waiting, len(w.auditIDs()), half, full, more, time.Since(drain).Seconds())
+		faults.Measured(t, "output down, "+name, "%s: down for %s with %d of %d events undelivered: %d MiB at most after half of the time, %d MiB at its end; %d requests in its second half; drained in %.0f s",
+			name, outage, waiting, len(w.auditIDs()), half, full, more, time.Since(drain).Seconds())
 	}
 	t.Run("HTTP", func(t *testing.T) {
 		taken := newIntake(t)

@@ -68,8 +68,8 @@ func TestStormOfThrottlesIsWaitedOut(t *testing.T) {
 			checkNoneMissing(t, s.want(w), ids)
 			checkOnce(t, ids)
 			checkPace(t, seen)
-			faults.Measured(t, "storm, "+s.name, "%.1f requests a second while Retry-After asked for 1; %d records of other places came meanwhile; none missing, none twice",
-				float64(asked)/took.Seconds(), len(others))
+			faults.Measured(t, "storm, "+s.name, "%s: %.1f requests a second while Retry-After asked for 1; %d records of other places came meanwhile; none missing, none twice",
+				s.name, float64(asked)/took.Seconds(), len(others))
 		})
 	}
 }
