@@ -29,26 +29,33 @@ const (
 
 // checkPages refuses a file whose pages do not make the trees that bbolt takes for granted. bbolt takes each length and number
 // as it stands there: a flipped bit in one makes it ask for all memory there is, or use a page twice, and fail in a goroutine of its own.
-// Nobody may write to the file meanwhile.
-func checkPages(path string) error {
+// Of a large file only the list of free pages is read: bbolt reads no more of it before it is used.
+// Nobody may write to the file meanwhile, but where a transaction holds the pages that were in use when it began.
+func checkPages(path string, whole bool) error {
 	f, err := os.Open(path)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return err
-	}
 	m, ok := newestMeta(f)
 	if !ok {
 		return nil // bbolt says what is wrong with the metas
+	}
+	info, err := f.Stat() // behind the meta: the file may grow
+	if err != nil {
+		return err
 	}
 	if m.pageSize < pageHeader+metaBytes || m.pages > uint64(info.Size())/m.pageSize {
 		return fmt.Errorf("%w: it is cut short", ErrDamaged)
 	}
 	w := walk{file: f, meta: m, used: make([]bool, m.pages)}
 	w.used[0], w.used[1] = true, true
+	if !whole {
+		if err := w.free(); err != nil {
+			return fmt.Errorf("%w: %w", ErrDamaged, err)
+		}
+		return nil
+	}
 	if err := errors.Join(w.tree(m.root, 0), w.free()); err != nil {
 		return fmt.Errorf("%w: %w", ErrDamaged, err)
 	}

@@ -33,7 +33,10 @@ func (s *Store) tooLarge() bool {
 // verifyMeanwhile reads everything beside the writes that go on. What it finds is the error of all that is asked for afterwards.
 func (s *Store) verifyMeanwhile() {
 	s.watch.done.Go(func() {
-		err := s.file.view(func(tx *bbolt.Tx) error { return s.verify(tx) })
+		err := s.file.view(func(tx *bbolt.Tx) error {
+			// What tx can see stays where it is as long as tx is open.
+			return errors.Join(checkPages(s.file.db.Path(), true), s.verify(tx))
+		})
 		if err != nil && !errors.Is(err, errStopped) {
 			err = explain(s.file.path, err)
 			s.watch.trouble.Store(&err)

@@ -87,3 +87,27 @@ func TestClosingDoesNotWaitForTheReading(t *testing.T) {
 		}
 	}
 }
+
+// TestWritesDoNotLookLikeDamage writes, rewrites and deletes items while the file is read, so that it grows and its pages move.
+func TestWritesDoNotLookLikeDamage(t *testing.T) {
+	path, _ := large(t)
+	for round := range 10 {
+		s, err := Open(Options{Path: path, Bucket: "b", NoSync: true, whole: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for n := range 30 {
+			items := []Item{{Key: fmt.Sprintf("k%04d", 31*n)}, {Key: fmt.Sprintf("new%d", round), Value: make([]byte, 30_000*(n%4))}}
+			for i := range 50 {
+				items = append(items, Item{Key: fmt.Sprintf("k%04d", (i*37+n*91)%2000), Value: []byte(strings.Repeat("y", n*20))})
+			}
+			if err := s.Save(items); err != nil {
+				t.Fatal(err)
+			}
+		}
+		s.watch.done.Wait()
+		if err := errors.Join(s.found(), s.Close()); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
