@@ -82,7 +82,7 @@ func thirtyDays(t *testing.T) (*rig, *requests) {
 	end := time.Now().Add(-day).Truncate(time.Hour)
 	seen := &requests{}
 	r := newRig(t, ocisim.Config{
-		Start: end.Add(-30 * day), End: end, Events: 8000, Compartments: 49, Users: 50, Regions: []string{"eu-frankfurt-1"}, Observe: seen.observe,
+		Start: end.Add(-30 * day), End: end, Events: 4000, Compartments: 49, Users: 50, Regions: []string{"eu-frankfurt-1"}, Observe: seen.observe,
 	}, fmt.Sprintf("start: %s\nend: %s\n", end.Add(-30*day).Format(time.RFC3339), end.Add(time.Hour).Format(time.RFC3339)))
 	r.rate = 20
 	r.via = func(next http.RoundTripper) http.RoundTripper { return slow{next, 200 * time.Millisecond} }
@@ -114,7 +114,7 @@ func TestKillOfABackfillCostsAWindowForEachWorker(t *testing.T) {
 		r, seen := thirtyDays(t)
 		const workers = 32 // two for each of twenty requests a second, but no more than that
 		got := newInbox()
-		for kill := range 4 {
+		for kill := range 2 {
 			in := r.input("")
 			stop := got.took + 150
 			r.drain(in, got, func() bool { return got.took >= stop })
@@ -165,10 +165,10 @@ func TestLiveInputStaysInTimeBesideABackfillOfAYear(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		now := time.Now().Truncate(time.Minute)
 		r := newRig(t, ocisim.Config{
-			Start: now.Add(-364 * day), End: now.Add(time.Hour), Events: 2000, Compartments: 9, Users: 50, Regions: []string{"eu-frankfurt-1"},
+			Start: now.Add(-364 * day), End: now.Add(time.Hour), Events: 1000, Compartments: 5, Users: 50, Regions: []string{"eu-frankfurt-1"},
 			LateFraction: -1, IndexLag: -1,
 		}, "")
-		r.rate = 3
+		r.rate = 2
 		r.via = func(next http.RoundTripper) http.RoundTripper { return slow{next, 200 * time.Millisecond} }
 		live, old := newInbox(), newInbox()
 		// One process, one cache and one rate for both; the backfill has far more requests ready.
@@ -198,13 +198,13 @@ func TestLiveInputStaysInTimeBesideABackfillOfAYear(t *testing.T) {
 		took := <-ended
 		r.close(liveInput)
 		r.close(backfill)
-		if took < 20*time.Minute || took > 60*time.Minute {
+		if took < 15*time.Minute || took > 60*time.Minute {
 			t.Errorf("the backfill took %s, want it to last for several sweeps of the live input and to end before this test", took)
 		}
 		slices.Sort(lags)
 		p99 := lags[len(lags)*99/100]
 		t.Logf("a backfill of %s; what is not delivered live is at most %s old in 99 %% of %d looks, %s in half of them", took.Round(time.Second), p99, len(lags), lags[len(lags)/2])
-		// The delay, the poll interval, and a sweep of twenty requests of which each may wait for one of the backfill's.
+		// The delay, the poll interval, and a sweep of twelve requests of which each may wait for one of the backfill's.
 		if most := 2*time.Minute + 5*time.Minute + 2*time.Minute; p99 > most {
 			t.Errorf("what is not delivered live is %s old, want at most %s", p99, most)
 		}
