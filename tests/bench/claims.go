@@ -76,7 +76,9 @@ func (r rounds) claims(fsync time.Duration) []claim {
 	v, ok = r.ratio("keys-1000", "keys-1000000", cpu)
 	add(v, ok, claim{Text: "1,000,000 open keys to 1,000, events a second", Bound: 0.7, AtLeast: true})
 	v, ok = r.perSecond("hot-50")
-	add(v, ok, claim{Text: "50 rules that all match, events of 700 bytes, events a second on a core", Bound: 150_000, AtLeast: true})
+	add(v, ok, claim{Text: "50 rules that all match every event of 700 bytes, events a second on a core", Bound: 150_000, AtLeast: true})
+	v, ok = r.perSecond("hot-50-mix")
+	add(v, ok, claim{Text: "50 rules that all match 15 of 100 events, as the best peer was measured: twice its 65,000 a second on a core", Bound: 130_000, AtLeast: true})
 	return all
 }
 

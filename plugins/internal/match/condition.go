@@ -25,6 +25,9 @@ type subject struct {
 	ev    *event.Event
 	facts event.Facts
 	lists map[string]List
+	// answers and keys are those of the event that several patterns ask for, by their numbers.
+	answers []remembered
+	keys    [][][]any
 }
 
 // condition is a compiled rule.Condition.

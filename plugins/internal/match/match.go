@@ -15,6 +15,8 @@ package match
 import (
 	"fmt"
 	"maps"
+	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -31,7 +33,8 @@ type Hit struct {
 	// Rule and Pattern are indexes: into the rules that Compile was given, and into the rule's Patterns.
 	Rule, Pattern int
 	// Key has one value for each of the rule's KeyNames: nil, bool, int64, float64 or string.
-	// An array in a component gives one hit for each of its elements.
+	// An array in a component gives one hit for each of its elements. Hits of one event may share it, so it must not
+	// be changed; its texts hold nothing else of the event in memory.
 	Key []any
 	// Null is true where a component of the key is null.
 	Null bool
@@ -49,6 +52,8 @@ type Set struct {
 	chained []int
 	lists   atomic.Pointer[map[string]List]
 	dropped atomic.Int64
+	// sharedConditions and sharedKeys are how many of them several patterns have.
+	sharedConditions, sharedKeys int
 }
 
 // pattern is one pattern of an enabled rule.
@@ -62,9 +67,14 @@ type pattern struct {
 	exceptions []exception
 	keys       []rule.Key
 	// paths has the field of each key component whose alternatives are all plain fields, nil for the others.
-	paths    [][]event.Path
+	paths [][]event.Path
+	// group is the number of its key among those that several patterns have, or alone.
+	group    int
 	captures []*expr.Expr
 }
+
+// alone is the group of a key that no other pattern has, and of one that needs an expression.
+const alone = -1
 
 type exception struct {
 	of        *rule.Exception
@@ -75,6 +85,7 @@ type exception struct {
 func Compile(rules []*rule.Rule) (*Set, error) {
 	s := &Set{}
 	s.lists.Store(&map[string]List{})
+	share := newSharing(rules)
 	for i, r := range rules {
 		if !r.Enabled {
 			continue
@@ -89,7 +100,7 @@ func Compile(rules []*rule.Rule) (*Set, error) {
 			exceptions = append(exceptions, exception{of: e, condition: c})
 		}
 		for j, p := range r.Patterns {
-			c, err := compile(p.Match)
+			c, err := share.compile(p.Match)
 			if err != nil {
 				return nil, fmt.Errorf("compiling pattern %s of rule %s: %w", p.Name, r.ID, err)
 			}
@@ -97,6 +108,7 @@ func Compile(rules []*rule.Rule) (*Set, error) {
 				rule: i, pattern: j, condition: c, where: p.Where, exceptions: exceptions,
 				keys: p.GroupBy, paths: keyPaths(p.GroupBy), captures: p.Captures,
 			}
+			compiled.group = share.group(compiled.paths)
 			if p.Incidents != nil {
 				compiled.of, compiled.id = p, r.ID
 				s.chained = append(s.chained, len(s.patterns))
@@ -104,6 +116,7 @@ func Compile(rules []*rule.Rule) (*Set, error) {
 			s.patterns = append(s.patterns, compiled)
 		}
 	}
+	s.sharedConditions, s.sharedKeys = len(share.numbers), len(share.groups)
 	s.buildIndex()
 	return s, nil
 }
@@ -151,7 +164,8 @@ func (s *Set) MayMatch(f event.Facts) bool {
 var subjects = sync.Pool{New: func() any { return new(subject) }}
 
 func (c *subject) done() {
-	*c = subject{}
+	c.ev, c.facts, c.lists = nil, nil, nil
+	clear(c.keys) // what an event had must not be held by what is used again
 	subjects.Put(c)
 }
 
@@ -161,6 +175,7 @@ func (s *Set) Match(ev *event.Event, dst []Hit) []Hit {
 	c := subjects.Get().(*subject)
 	defer c.done()
 	c.ev, c.lists = ev, *s.lists.Load()
+	c.begin(s)
 	start := len(dst)
 	for i := range s.index {
 		dst = s.index[i].candidates(s, c, dst, start)
@@ -178,6 +193,7 @@ func (s *Set) MatchIncident(ruleID string, ev *event.Event, dst []Hit) []Hit {
 	c := subjects.Get().(*subject)
 	defer c.done()
 	c.ev, c.lists = ev, *s.lists.Load()
+	c.begin(s)
 	start := len(dst)
 	for _, number := range s.chained {
 		if p := &s.patterns[number]; p.of.TakesFrom(ruleID, p.id) {
@@ -208,19 +224,44 @@ func (s *Set) try(number int, c *subject, dst []Hit, start int) []Hit {
 
 // hits appends one hit for each key of the event.
 func (s *Set) hits(p *pattern, c *subject, dst []Hit) []Hit {
-	captures := make([]any, len(p.captures))
-	for i, e := range p.captures {
-		captures[i] = e.Eval(fields{c})
+	var captures []any
+	if len(p.captures) > 0 {
+		captures = make([]any, len(p.captures))
 	}
+	for i, e := range p.captures {
+		captures[i] = own(e.Eval(fields{c}))
+	}
+	h := Hit{Rule: p.rule, Pattern: p.pattern, Captures: captures}
+	for _, key := range s.keysOf(p, c) {
+		h.Key, h.Null = key, slices.Contains(key, nil)
+		dst = append(dst, h)
+	}
+	return dst
+}
+
+// keysOf gives the keys of an event for a pattern, those of patterns with the same key only once.
+func (s *Set) keysOf(p *pattern, c *subject) [][]any {
+	if p.group == alone {
+		return s.newKeys(p, c)
+	}
+	if c.keys[p.group] == nil {
+		c.keys[p.group] = s.newKeys(p, c)
+	}
+	return c.keys[p.group]
+}
+
+func (s *Set) newKeys(p *pattern, c *subject) [][]any {
 	keys := [][]any{make([]any, 0, len(p.keys))}
 	for i := range p.keys {
-		values := elements(p.component(i, c))
-		if len(values) == 1 {
+		component := p.component(i, c)
+		if _, several := component.([]any); !several {
+			v := own(expr.Identity(component))
 			for j := range keys {
-				keys[j] = append(keys[j], values[0])
+				keys[j] = append(keys[j], v)
 			}
 			continue
 		}
+		values := elements(component)
 		if all := len(keys) * len(values); all > MaxKeys {
 			values = values[:max(MaxKeys/len(keys), 1)]
 			s.dropped.Add(int64(all - len(keys)*len(values)))
@@ -233,14 +274,7 @@ func (s *Set) hits(p *pattern, c *subject, dst []Hit) []Hit {
 		}
 		keys = product
 	}
-	for _, key := range keys {
-		h := Hit{Rule: p.rule, Pattern: p.pattern, Key: key, Captures: captures}
-		for _, v := range key {
-			h.Null = h.Null || v == nil
-		}
-		dst = append(dst, h)
-	}
-	return dst
+	return keys
 }
 
 // component gives the value of one component of the key: the first of its alternatives that is not null.
@@ -261,25 +295,44 @@ func (p *pattern) component(i int, c *subject) any {
 	return nil
 }
 
-// elements gives the different key values of a component: the elements of an array, without nulls; never none.
+// elements gives the different key values of a component that is an array: its elements, without nulls; never none.
 func elements(v any) []any {
-	list, ok := v.([]any)
-	if !ok {
-		return []any{expr.Identity(v)}
-	}
+	list, _ := v.([]any)
 	flat := expr.Flatten(list)
 	seen := make(map[any]bool, len(flat))
 	var values []any
 	for _, x := range flat {
 		if id := expr.Identity(event.Normal(x)); !seen[id] {
 			seen[id] = true
-			values = append(values, id)
+			values = append(values, own(id))
 		}
 	}
 	if len(values) == 0 {
 		return []any{nil}
 	}
 	return values
+}
+
+// own gives a value with texts of its own: those of an event are parts of one larger piece of memory,
+// which must not be held by what is kept of it.
+func own(v any) any {
+	switch v := v.(type) {
+	case string:
+		return strings.Clone(v)
+	case []any:
+		all := make([]any, len(v))
+		for i := range v {
+			all[i] = own(v[i])
+		}
+		return all
+	case map[string]any:
+		all := make(map[string]any, len(v))
+		for name, member := range v {
+			all[strings.Clone(name)] = own(member)
+		}
+		return all
+	}
+	return v
 }
 
 // order sorts by rule and pattern, and keeps the order of the keys of each.

@@ -17,6 +17,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/valyala/fastjson"
 
@@ -105,6 +106,8 @@ func Event(b []byte) (*event.Event, error) {
 	if err != nil {
 		return nil, &Error{Where: "the document", What: "it has no event time", Do: "`time` is the event time in milliseconds since 1970", Err: err}
 	}
+	// They are kept for longer than the event, of whose memory they are a part.
+	ev.ID, ev.Tenancy = strings.Clone(ev.ID), strings.Clone(ev.Tenancy)
 	ev.Defer(func() map[string]any {
 		doc, err := Normalize(b)
 		if err != nil {

@@ -158,17 +158,25 @@ func event(b []byte, op string, number int, r *rand.Rand) []byte {
 	return sample.AppendJSON(b, op, o)
 }
 
-// Small gives events of about 700 bytes, all of one operation, by 10,000 principals in turn, one a millisecond.
-func Small(events int) [][]byte {
+// Small gives events of about 700 bytes, a hundred a second, so many in a hundred of them UpdateInstance and the others
+// GetInstance, by 10,000 principals in turn; one event in a hundred is by one of ten who do more.
+func Small(events, updates int) [][]byte {
+	const busy, hundred = 10, 100
 	out := make([][]byte, events)
 	for i := range out {
-		who := strconv.Itoa(i * 7919 % principals)
-		out[i] = fmt.Appendf(nil, `{"eventType":"com.oraclecloud.ComputeApi.UpdateInstance","cloudEventsVersion":"0.1","eventTypeVersion":"2.0","source":"ComputeApi",`+
-			`"eventId":"%s","eventTime":"%s","contentType":"application/json","data":{"eventName":"UpdateInstance",`+
+		who, op := strconv.Itoa(i*7919%principals), "GetInstance"
+		if i%hundred == 0 {
+			who = strconv.Itoa(i / hundred % busy)
+		}
+		if i*37%hundred < updates {
+			op = "UpdateInstance"
+		}
+		out[i] = fmt.Appendf(nil, `{"eventType":"com.oraclecloud.ComputeApi.%s","cloudEventsVersion":"0.1","eventTypeVersion":"2.0","source":"ComputeApi",`+
+			`"eventId":"%s","eventTime":"%s","contentType":"application/json","data":{"eventName":"%s",`+
 			`"compartmentId":"ocid1.compartment.oc1..aaaaaaaauwlcejmyda3aod","resourceId":"ocid1.instance.oc1.eu-frankfurt-1.aaaaaaaa4xns%s",`+
 			`"identity":{"principalName":"user-%s@acme.example","principalId":"ocid1.user.oc1..aaaaaaaakxkr%s","tenantId":"ocid1.tenancy.oc1..aaaaaaaaeshwjz5r","ipAddress":"198.51.100.7"},`+
 			`"request":{"id":"BBED26057C047682AF71","path":"/20160918/instances/x","action":"PUT"},"response":{"status":"200"}}}`,
-			sample.UUID("small", strconv.Itoa(i)), begin.Add(time.Duration(i)*time.Millisecond).Format("2006-01-02T15:04:05.000Z"), who, who, who)
+			op, sample.UUID("small", strconv.Itoa(i)), begin.Add(time.Duration(i)*10*time.Millisecond).Format("2006-01-02T15:04:05.000Z"), op, who, who, who)
 	}
 	return out
 }

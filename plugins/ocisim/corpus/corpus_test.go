@@ -74,9 +74,17 @@ func TestKeyedChangesTheCountedOnesOnly(t *testing.T) {
 	if !json.Valid(one) || !bytes.Contains(one, []byte(`"principalId":"ocid1.user.oc1..aaaaaaaa3"`)) {
 		t.Errorf("got %s, want an event of principal 3", one)
 	}
-	for _, line := range Small(3) {
+	const all, updates = 1000, 15
+	found := 0
+	for _, line := range Small(all, updates) {
 		if !json.Valid(line) || len(line) < 600 || len(line) > 800 {
-			t.Errorf("%s has %d bytes, want JSON of about 700", line, len(line))
+			t.Fatalf("%s has %d bytes, want JSON of about 700", line, len(line))
 		}
+		if Counted(line) {
+			found++
+		}
+	}
+	if found != all*updates/100 {
+		t.Errorf("got %d updates of %d events, want %d in a hundred", found, all, updates)
 	}
 }
