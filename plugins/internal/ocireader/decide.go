@@ -244,7 +244,7 @@ func (r *reader) failed(p *partition, err error) {
 // pause is how long to wait when nothing happens. While nothing new may be begun, only what failed can be due.
 func (r *reader) pause(refresh time.Time, refreshing, full bool) time.Duration {
 	now := time.Now()
-	next := now.Add(progressEvery)
+	next := now.Add(measureEvery)
 	if !refreshing && refresh.Before(next) {
 		next = refresh
 	}
