@@ -49,24 +49,28 @@ func (r *reader) extras(detector string) []extra {
 	}})
 }
 
+// detailBatch is how many problems are read in full before they are sent.
+const detailBatch = 50
+
 // risks in the order in which problems get their share of the budget.
 var risks = []string{"CRITICAL", "HIGH", "MEDIUM", "LOW", "MINOR"}
 
-// inFull reads the problems with their details as far as the budget goes, those of the highest risk first.
-// What cannot be read in full stays as it is. A problem that changed meanwhile is judged again.
-func (r *reader) inFull(s collect.Sweep, news []record) []record {
-	order := make([]int, len(news))
-	for i := range order {
-		order[i] = i
-	}
-	rank := func(i int) int {
-		if at := slices.Index(risks, strings.ToUpper(news[i].risk)); at >= 0 {
+// byRisk puts the problems of the highest risk first.
+func byRisk(news []record) []record {
+	rank := func(one record) int {
+		if at := slices.Index(risks, strings.ToUpper(one.risk)); at >= 0 {
 			return at
 		}
 		return len(risks)
 	}
-	slices.SortStableFunc(order, func(a, b int) int { return rank(a) - rank(b) })
-	for _, i := range order {
+	slices.SortStableFunc(news, func(a, b record) int { return rank(a) - rank(b) })
+	return news
+}
+
+// inFull reads the problems with their details as far as the budget goes. What cannot be read in full stays as it is.
+// A problem that changed meanwhile is judged again.
+func (r *reader) inFull(s collect.Sweep, news []record) []record {
+	for i := range news {
 		if news[i].item.Err == nil {
 			r.fill(s, &news[i])
 		}

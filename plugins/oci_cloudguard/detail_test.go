@@ -179,3 +179,34 @@ func TestProblemThatChangesWhileItsDetailsAreReadLeavesOnce(t *testing.T) {
 		}
 	})
 }
+
+// TestDetailedProblemsLeaveAFewAtATime keeps what is in memory small, and what comes twice after a kill.
+func TestDetailedProblemsLeaveAFewAtATime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := span()
+		c.Problems = 3*detailBatch + 1
+		r := newRig(t, c, "start: "+c.Start.Format(time.RFC3339)+"\nend: "+c.End.Add(time.Hour).Format(time.RFC3339)+"\ndetail: true\n")
+		in := r.input("")
+		if err := in.Connect(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		got := newInbox()
+		for got.count() < c.Problems {
+			batch, ack, err := in.ReadBatch(t.Context())
+			if err != nil {
+				t.Fatalf("after %d problems: %v", got.count(), err)
+			}
+			if len(batch) > detailBatch {
+				t.Errorf("got a batch of %d problems, want at most %d", len(batch), detailBatch)
+			}
+			got.take(batch)
+			if err := ack(t.Context(), nil); err != nil {
+				t.Fatal(err)
+			}
+		}
+		r.close(in)
+		if len(got.all) != c.Problems {
+			t.Errorf("got %d problems, want %d, each once", len(got.all), c.Problems)
+		}
+	})
+}

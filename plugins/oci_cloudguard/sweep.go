@@ -91,10 +91,21 @@ func (r *reader) askForMissing(s collect.Sweep) error {
 // deliver hands on the problems that are new or have changed.
 func (r *reader) deliver(s collect.Sweep, items []oci.Item, requestID string) error {
 	news := r.judge(s, items, requestID)
-	if r.conf.detail {
-		news = r.inFull(s, news)
-	}
 	r.metrics.Repeated.Incr(int64(len(items)-len(news)), r.region)
+	if !r.conf.detail {
+		return r.send(s, news)
+	}
+	// In full they are large and take their time, so a few are sent at once.
+	for few := range slices.Chunk(byRisk(news), detailBatch) {
+		if err := r.send(s, r.inFull(s, few)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// send hands on a batch of problems.
+func (r *reader) send(s collect.Sweep, news []record) error {
 	if len(news) == 0 {
 		return nil
 	}
