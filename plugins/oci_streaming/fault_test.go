@@ -134,7 +134,7 @@ func TestNoFaultMakesABusyLoop(t *testing.T) {
 		t.Run(fault.String(), func(t *testing.T) {
 			eachMode(t, func(t *testing.T, fields string) {
 				r := inboxRig(t, 1)
-				p, got := r.start(fields), newInbox()
+				p, got := r.start(fields+"poll_interval: 5s\n"), newInbox()
 				halt := r.background(p, got)
 				time.Sleep(10 * time.Second)
 				r.put(0, 10)

@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"benthos-oci/plugins/ocisim"
+	"benthos-oci/tests/faults"
 )
 
 // streamWorld simulates the day before yesterday, all of which is in the streams and can still be read from them.
@@ -102,25 +103,27 @@ func TestStreamingRaisesWhatListingRaises(t *testing.T) {
 	}
 }
 
-// TestTwoProcessesShareAStream runs config/streaming_native.yaml twice in one group, and stops one of them in the middle.
+// TestTwoProcessesShareAStream runs config/streaming_native.yaml in two processes of one group, and kills one of them again and again.
 func TestTwoProcessesShareAStream(t *testing.T) {
+	t.Parallel()
+	const region, page, kills = "eu-frankfurt-1", 20, 4
 	w := streamWorld(t)
-	const region, page = "eu-frankfurt-1", 40
-	config := func(name string) string {
+	of := w.sim.Stream(0, region, ocisim.AuditStream)
+	taken := newIntake(t)
+	start := func(name string) *program {
 		data := t.TempDir()
 		doc := read(t, "streaming_native.yaml", map[string]string{
-			"OCI_STREAM_OCID": w.sim.Stream(0, region, ocisim.AuditStream).OCID, "OCI_STREAM_INSTANCE": name,
-			"DATA_DIR": data, "STATE_FILE": filepath.Join(data, "state.db"),
+			"OCI_STREAM_OCID": of.OCID, "OCI_STREAM_INSTANCE": name, "DATA_DIR": data, "STATE_FILE": filepath.Join(data, "state.db"),
 		})
 		inputs, _ := at(doc, "input", "broker", "inputs").([]any)
 		fields, _ := at(inputs[0], "oci_streaming").(map[string]any)
-		fields["auth"], fields["endpoint"] = w.auth(0), w.endpoint()
+		fields["auth"], fields["endpoint"], fields["end"] = w.auth(0), w.endpoint(), "-0s"
 		fields["max_page_messages"], fields["session_timeout"], fields["consumers"] = page, "5s", 1
 		detect, _ := at(doc, "pipeline", "processors").([]any)
 		settings, _ := at(detect[0], "correlate").(map[string]any)
-		settings["forward"] = []any{"incidents", "events"}
-		doc["output"] = map[string]any{"e2e_sink": map[string]any{"name": "shared"}}
-		return marshal(t, doc)
+		settings["forward"] = []any{"events"}
+		doc["output"] = taken.output()
+		return startProgram(t, configure(t, marshal(t, doc)))
 	}
 	var want []string
 	for _, e := range w.sim.Truth().Events {
@@ -128,27 +131,34 @@ func TestTwoProcessesShareAStream(t *testing.T) {
 			want = append(want, e.ID)
 		}
 	}
-	out := newSink(t, "shared")
-	one, two := start(t, config("one")), start(t, config("two"))
-	eventually(t, time.Minute, "a quarter delivered", func() bool { return len(streamedIDs(t, out.deliveries())) > len(want)/4 })
-	readers, _ := w.sim.Reservations(w.sim.Stream(0, region, ocisim.AuditStream).OCID, "benthos-oci")
-	if !slices.Contains(readers, "one") || !slices.Contains(readers, "two") {
-		t.Errorf("the partitions are read by %v, want both processes", readers)
+	one, two := start("one"), start("two")
+	for killed := range kills {
+		until := len(want) * (killed + 1) / (kills + 2)
+		if !two.runUntil(t, func() bool { return taken.count() >= until }) {
+			t.Fatalf("the program was done before kill %d", killed+1)
+		}
+		if readers, _ := w.sim.Reservations(of.OCID, "benthos-oci"); !slices.Contains(readers, "one") || !slices.Contains(readers, "two") {
+			t.Logf("at kill %d the partitions are read by %v", killed+1, readers)
+		}
+		two.kill()
+		<-two.done
+		// It comes again under its name, as a pod that keeps its own does.
+		two = start("two")
 	}
-	two.stop(t)
-	eventually(t, time.Minute, "all delivered", func() bool { return len(streamedIDs(t, out.deliveries())) == len(want) })
-	one.stop(t)
-	ids := streamedIDs(t, out.deliveries())
-	checkNoneMissing(t, want, ids)
+	one.finish(t, time.Minute)
+	two.finish(t, time.Minute)
+	taken.mu.Lock()
+	defer taken.mu.Unlock()
+	checkNoneMissing(t, want, taken.ids)
 	twice := 0
-	for _, n := range ids {
+	for _, n := range taken.ids {
 		twice += n - 1
 	}
-	// When the second comes, and when it has gone, what the other has on its way may come again.
-	if twice > 3*page {
-		t.Errorf("%d events left twice, want at most a page at each of three hand-overs", twice)
+	// At each hand-over the page that either has on its way may come again: when one is killed, when it comes, when one has ended.
+	if most := (2*kills + 3) * 2 * page; twice > most {
+		t.Errorf("%d events left twice, want at most %d", twice, most)
 	}
-	_, committed := w.sim.Reservations(w.sim.Stream(0, region, ocisim.AuditStream).OCID, "benthos-oci")
+	_, committed := w.sim.Reservations(of.OCID, "benthos-oci")
 	all := 0
 	for _, offset := range committed {
 		all += int(offset) + 1
@@ -156,4 +166,5 @@ func TestTwoProcessesShareAStream(t *testing.T) {
 	if all != len(want) {
 		t.Errorf("committed up to %v, want all %d events", committed, len(want))
 	}
+	faults.Measured(t, "stream shared by two processes", "%d events in %d partitions, %d kills of one of two processes: none missing, %d left twice", len(want), of.Partitions, kills, twice)
 }
