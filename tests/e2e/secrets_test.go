@@ -6,7 +6,9 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"fmt"
+	"maps"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -50,12 +52,27 @@ func (c *canaries) add(what, secret string) {
 	}
 }
 
-// hear takes the Authorization header of each request as a secret.
+// hear takes the Authorization header of each request as a secret: its signature, and the token in it where there is one;
+// and the key that an instance is given.
 func (c *canaries) hear(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		_, signature, _ := strings.Cut(r.Header.Get("Authorization"), `signature="`)
-		c.add("the Authorization header", strings.TrimSuffix(signature, `"`))
-		next.ServeHTTP(w, r)
+		header := r.Header.Get("Authorization")
+		_, signature, _ := strings.Cut(header, `signature="`)
+		signature, _, _ = strings.Cut(signature, `"`)
+		c.add("the Authorization header", signature)
+		_, token, _ := strings.Cut(header, `keyId="ST$`)
+		token, _, _ = strings.Cut(token, `"`)
+		c.add("the token", token)
+		if !strings.HasSuffix(r.URL.Path, "/key.pem") {
+			next.ServeHTTP(w, r)
+			return
+		}
+		key := httptest.NewRecorder()
+		next.ServeHTTP(key, r)
+		c.add("the instance's key", key.Body.String())
+		maps.Copy(w.Header(), key.Header())
+		w.WriteHeader(key.Code)
+		_, _ = w.Write(key.Body.Bytes())
 	})
 }
 
@@ -76,6 +93,18 @@ func (c *canaries) count() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return len(c.all)
+}
+
+// knows tells whether there is a canary of that sort.
+func (c *canaries) knows(sort string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, what := range c.all {
+		if strings.Contains(what, sort) {
+			return true
+		}
+	}
+	return false
 }
 
 const passphrase = "canary-passphrase-6f1d"
@@ -164,6 +193,10 @@ func holders() []holder {
 				"OCI_RESOURCE_PRINCIPAL_RPST=" + session.Token, "OCI_RESOURCE_PRINCIPAL_PRIVATE_PEM=" + session.PrivateKeyPEM,
 			}
 		}},
+		{"instance", func(_ *testing.T, w *world, _ *canaries) (map[string]any, []string) {
+			// Its secrets come by the way.
+			return map[string]any{"type": "instance_principal"}, []string{"OCI_METADATA_BASE_URL=" + w.server.URL + "/opc/v2"}
+		}},
 	}
 }
 
@@ -182,9 +215,6 @@ func TestSecretsAppearNowhere(t *testing.T) {
 			w.put(secrets.hear)
 			auth, env := h.auth(t, w, secrets)
 			hidden := secrets.count()
-			if hidden == 0 {
-				t.Fatal("there is no secret to look for")
-			}
 			// A dead letter, for errors and what stands in their metadata.
 			w.sim.Faults().Add(ocisim.Fault{Effect: ocisim.EffectMalformed, Operation: "ListEvents", Times: 1})
 			dir := t.TempDir()
@@ -252,6 +282,9 @@ func TestSecretsAppearNowhere(t *testing.T) {
 			}
 			if secrets.count() == hidden {
 				t.Error("no request had an Authorization header: the test shows nothing")
+			}
+			if !secrets.knows("key") && !secrets.knows("token") {
+				t.Error("there was neither key nor token to look for: the test shows nothing")
 			}
 			if !strings.Contains(said["the log"], "level=trace") || !strings.Contains(said["/debug/config/yaml"], "oci_audit") {
 				t.Errorf("the log is not talkative, or the config not told: %.300s\n%.300s", said["the log"], said["/debug/config/yaml"])
