@@ -226,7 +226,9 @@ func TestInputsShareTheNamesOfTheirMetrics(t *testing.T) {
 	// Where everything was delivered, the lag falls to what polling takes.
 	eventually(t, time.Minute, "every lag below five minutes", func() bool {
 		all := s.metrics(t)
-		return !slices.ContainsFunc(all, func(one series) bool { return strings.HasSuffix(one.name, "_lag_seconds") && strings.HasPrefix(one.name, "oci_") && one.value > 300 })
+		return !slices.ContainsFunc(all, func(one series) bool {
+			return strings.HasSuffix(one.name, "_lag_seconds") && strings.HasPrefix(one.name, "oci_") && one.value > 300
+		})
 	})
 	tenancies := map[string]bool{}
 	for _, one := range s.metrics(t) {
