@@ -45,6 +45,7 @@ func limitFiles(pid int, bytes uint64) error {
 
 // TestDiskThatIsFullLosesNothing lets the state file grow no further for a while.
 func TestDiskThatIsFullLosesNothing(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, func(c *ocisim.Config) { c.Events, c.Compartments = 12_000, 5 })
 	taken := newIntake(t)
 	state := filepath.Join(t.TempDir(), "state.db")
@@ -61,8 +62,7 @@ func TestDiskThatIsFullLosesNothing(t *testing.T) {
 			next.ServeHTTP(out, r)
 		})
 	})
-	t.Setenv(fullAt, strconv.FormatUint(unlimited, 10))
-	p := startProgram(t, configure(t, doc.yaml(t)))
+	p := command(t, []string{fullAt + "=" + strconv.FormatUint(unlimited, 10)}, "run", configure(t, doc.yaml(t)))
 	eventually(t, time.Minute, "some of the events", func() bool { return taken.count() >= some })
 	// No page but the first four can be written.
 	if err := limitFiles(p.cmd.Process.Pid, 16<<10); err != nil {

@@ -172,6 +172,7 @@ func twice(next http.Handler) http.Handler {
 // TestFaultsOverEveryInput lets each input read a day to its end while something goes wrong: nothing is missing, nothing leaves twice,
 // and nothing is asked for in a busy loop.
 func TestFaultsOverEveryInput(t *testing.T) {
+	t.Parallel()
 	var mu sync.Mutex
 	cells, busiest := 0, 0
 	t.Run("all", func(t *testing.T) {

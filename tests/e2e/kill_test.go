@@ -22,19 +22,7 @@ type program struct {
 // startProgram runs `benthos-oci run config`.
 func startProgram(t *testing.T, config string) *program {
 	t.Helper()
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	p := &program{cmd: exec.CommandContext(t.Context(), self, "run", config), log: &lines{}, done: make(chan error, 1)}
-	p.cmd.Env = append(os.Environ(), asProgram+"=1")
-	p.cmd.Stdout, p.cmd.Stderr = p.log, p.log
-	if err := p.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(p.kill)
-	go func() { p.done <- p.cmd.Wait() }()
-	return p
+	return command(t, nil, "run", config)
 }
 
 // kill ends the process as a power switch does.

@@ -87,6 +87,7 @@ func (p *program) finish(t *testing.T, limit time.Duration) (peak int) {
 // TestStopUnderLoadIsPromptAndRepeatsNothing sends SIGTERM in the middle of a run: while the output takes everything,
 // and while it takes nothing.
 func TestStopUnderLoadIsPromptAndRepeatsNothing(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, func(c *ocisim.Config) { c.Events, c.Compartments = 4000, 5 })
 	for _, blocked := range []bool{false, true} {
 		t.Run(fmt.Sprintf("blocked %v", blocked), func(t *testing.T) {
@@ -182,6 +183,7 @@ func (in *intake) output() map[string]any {
 
 // TestSecondProcessOnOneStateIsRefused starts the same config twice: the second says who holds the state and delivers nothing.
 func TestSecondProcessOnOneStateIsRefused(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, func(c *ocisim.Config) { c.Events, c.Compartments = 1000, 3 })
 	gate := make(chan struct{})
 	w.put(func(next http.Handler) http.Handler {
@@ -226,6 +228,7 @@ func memoryOf(t *testing.T, w *world, input map[string]any) (peak int, ids map[s
 
 // TestHugeBodiesFitIntoMemory has the first listings answered with more than anybody expects.
 func TestHugeBodiesFitIntoMemory(t *testing.T) {
+	t.Parallel()
 	const mib = 1 << 20
 	// bound is what the program may take in all. It takes some 60 MiB without any fault.
 	const bound = 288
@@ -318,6 +321,7 @@ func checkPeak(t *testing.T, peak, bound int) {
 // TestOutputThatIsDownPausesTheProgram takes the output away under load, for E2E_OUTAGE seconds: the source is not asked any more,
 // memory stays where it is, and afterwards everything drains, each event once.
 func TestOutputThatIsDownPausesTheProgram(t *testing.T) {
+	t.Parallel()
 	outage := time.Duration(size(t, "E2E_OUTAGE", 3)) * time.Second
 	// bound is what the program may take while its output is down, in MiB.
 	const bound = 192

@@ -14,6 +14,7 @@ import (
 // TestStormOfThrottlesIsWaitedOut answers a part of the calls with 429 for as long as it likes: what is refused is asked for no more often
 // than Retry-After says, the rest goes on meanwhile, and when the storm is over nothing is missing.
 func TestStormOfThrottlesIsWaitedOut(t *testing.T) {
+	t.Parallel()
 	const retryAfter = time.Second
 	lasts := time.Duration(size(t, "E2E_STORM", 4)) * time.Second
 	for _, s := range subjects {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"sync"
 	"testing"
 )
 
@@ -14,6 +15,9 @@ const FiguresFile = "tests/faults/figures.json"
 
 // record names the variable that holds the path of a figures file; where it is empty nothing is written.
 const record = "FAULT_FIGURES"
+
+// writing is held while a figure is written down.
+var writing sync.Mutex
 
 // Figures are sentences about what was measured, by the name under which a test gives them.
 type Figures map[string]string
@@ -35,7 +39,7 @@ func ReadFigures(path string) (Figures, error) {
 }
 
 // Measured tells a figure of a test. A short form only logs it; the full one, which has FAULT_FIGURES set, writes it down.
-// Tests that write to the same file must not run at the same time.
+// Packages that write to the same file must not be tested at the same time.
 func Measured(t testing.TB, name, format string, args ...any) {
 	t.Helper()
 	said := fmt.Sprintf(format, args...)
@@ -44,6 +48,8 @@ func Measured(t testing.TB, name, format string, args ...any) {
 	if path == "" || t.Failed() {
 		return
 	}
+	writing.Lock()
+	defer writing.Unlock()
 	figures, err := ReadFigures(path)
 	if err != nil {
 		t.Fatal(err)
