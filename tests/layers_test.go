@@ -47,7 +47,7 @@ var layers = []layer{
 		why: "this is where everything comes together",
 	},
 	{
-		name: "inputs", packages: []string{"plugins/oci_audit", "plugins/oci_cloudguard", "plugins/oci_logging", "plugins/internal/ocifields", "plugins/internal/ocireader"},
+		name: "inputs", packages: []string{"plugins/oci_audit", "plugins/oci_cloudguard", "plugins/oci_logging", "plugins/internal/ocifields", "plugins/internal/ocireader", "plugins/internal/ocirig"},
 		own:     []string{"plugins/internal/oci", "plugins/internal/collect", "plugins/internal/ocifields", "plugins/internal/ocireader", "plugins/internal/progress", "plugins/internal/watermark", "plugins/internal/event"},
 		modules: []string{"*"},
 		why:     "inputs collect; they know no rules",

@@ -82,7 +82,7 @@ func TestRotatedKeyIsTakenUpInTheMiddle(t *testing.T) {
 		if n := r.sim.Count("", http.StatusUnauthorized); n == 0 || n > 10*14 {
 			t.Errorf("got %d refusals within the minute, want some, and no more than one each five seconds and partition", n)
 		}
-		if r.log.count("was accepted before") == 0 {
+		if r.log.Count("was accepted before") == 0 {
 			t.Errorf("got the log\n%s\nwant the sentence about a key that was deleted", r.log)
 		}
 	})

@@ -11,7 +11,7 @@ func TestCacheErrorFailsConnectAndNeverResets(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, yaml := span()
 		r := newRig(t, c, yaml)
-		r.disk.down(true)
+		r.disk.Down(true)
 		in := r.input("")
 		err := in.Connect(t.Context())
 		if err == nil || !strings.Contains(err.Error(), "the cache is down") {
@@ -20,13 +20,13 @@ func TestCacheErrorFailsConnectAndNeverResets(t *testing.T) {
 		if n := r.sim.Count("", 0); n != 0 {
 			t.Errorf("%d requests were made without a position, want none", n)
 		}
-		r.disk.down(false)
+		r.disk.Down(false)
 		got := newInbox()
 		r.drain(in, got, nil)
 		r.close(in)
 		r.wantAll(got, 0)
 		// What cannot be read is not taken for what is not there.
-		r.disk.set(r.prefix()+"/ledger", []byte("{"))
+		r.disk.Put(r.prefix()+"/ledger", []byte("{"))
 		err = r.input("").Connect(t.Context())
 		if err == nil || !strings.Contains(err.Error(), "damaged") {
 			t.Errorf("got %v, want a damaged position to be refused", err)
@@ -40,15 +40,15 @@ func TestPositionThatCannotBeSavedLosesNothing(t *testing.T) {
 		r := newRig(t, c, yaml)
 		in, got := r.input(""), newInbox()
 		r.drain(in, got, func() bool { return got.took >= 3 })
-		r.disk.down(true)
+		r.disk.Down(true)
 		go func() {
 			time.Sleep(10 * time.Minute)
-			r.disk.down(false)
+			r.disk.Down(false)
 		}()
 		r.drain(in, got, nil)
 		r.close(in)
 		r.wantAll(got, 0)
-		if n := r.log.count("saving the position"); n != 1 {
+		if n := r.log.Count("saving the position"); n != 1 {
 			t.Errorf("got %d lines about the cache, want 1:\n%s", n, r.log)
 		}
 	})
@@ -63,7 +63,7 @@ func TestPositionThatTheCacheLostIsNotTakenForANewCompartment(t *testing.T) {
 		synctest.Wait()
 		r.close(in)
 		e := r.sim.Truth().Events[0]
-		r.disk.set(r.prefix()+"/"+e.Region+"/"+e.Compartment, nil)
+		r.disk.Put(r.prefix()+"/"+e.Region+"/"+e.Compartment, nil)
 		want := 0
 		for _, other := range r.sim.Truth().Events {
 			if other.Region == e.Region && other.Compartment == e.Compartment {
@@ -73,7 +73,7 @@ func TestPositionThatTheCacheLostIsNotTakenForANewCompartment(t *testing.T) {
 		in, again := r.input(""), newInbox()
 		r.drain(in, again, func() bool { return again.count() == want })
 		r.close(in)
-		if r.log.count("has lost the position of "+e.Region) != 1 {
+		if r.log.Count("has lost the position of "+e.Region) != 1 {
 			t.Errorf("the loss was not told once:\n%s", r.log)
 		}
 	})

@@ -165,7 +165,7 @@ func TestLateEventsLeaveOnceInQuietTimes(t *testing.T) {
 		r.drainFor(in, got, 7*time.Hour)
 		r.close(in)
 		r.wantAll(got, 0)
-		if r.log.count("after their window was read, more than half of the overlap") != 1 {
+		if r.log.Count("after their window was read, more than half of the overlap") != 1 {
 			t.Errorf("it was not said once that events appear late: either the test shows nothing, or the warning is wrong:\n%s", r.log)
 		}
 	})
@@ -194,7 +194,7 @@ func TestStartIsSavedBeforeTheFirstRequest(t *testing.T) {
 					return
 				}
 				seen = true
-				saved = r.disk.get(r.prefix() + "/ledger")
+				saved = r.disk.Item(r.prefix() + "/ledger")
 			}}
 		}
 		in := r.input("")

@@ -134,16 +134,16 @@ func TestOneUnreadableCompartmentStopsNoOther(t *testing.T) {
 		}
 		r.drain(in, got, func() bool { return got.count() == there })
 		time.Sleep(2 * time.Hour)
-		if n := r.log.count("Allow group SiemReaders to read audit-events in tenancy"); n != 2 {
+		if n := r.log.Count("Allow group SiemReaders to read audit-events in tenancy"); n != 2 {
 			t.Errorf("got %d lines about the compartment after two hours, want one a region:\n%s", n, r.log)
 		}
-		if n := r.log.count("First sweep done"); n != 1 {
+		if n := r.log.Count("First sweep done"); n != 1 {
 			t.Errorf("got %d lines about the first sweep, want 1:\n%s", n, r.log)
 		}
 		r.sim.Allow(denial)
 		r.drain(in, got, func() bool { return got.count() == here+there })
 		synctest.Wait()
-		if n := r.log.count("works again"); n == 0 {
+		if n := r.log.Count("works again"); n == 0 {
 			t.Errorf("got no line after the compartment could be read:\n%s", r.log)
 		}
 		r.close(in)
@@ -160,7 +160,7 @@ func TestBoundedRunEndsWithoutWhatMayNotBeRead(t *testing.T) {
 		in, got := r.input(""), newInbox()
 		r.drain(in, got, nil)
 		r.close(in)
-		if n := r.log.count("has ended without 2 of 10 partitions"); n != 1 {
+		if n := r.log.Count("has ended without 2 of 10 partitions"); n != 1 {
 			t.Errorf("got %d lines about what is missing, want 1:\n%s", n, r.log)
 		}
 		r.sim.Allow(denial)

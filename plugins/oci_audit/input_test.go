@@ -49,7 +49,7 @@ func TestFirstSweepIsDoneOnceItsEventsAreDelivered(t *testing.T) {
 			events += len(batch)
 			acks = append(acks, ack)
 		}
-		if events == 0 || r.log.count("First sweep done") != 0 {
+		if events == 0 || r.log.Count("First sweep done") != 0 {
 			t.Errorf("with %d events and none of them acked: got the log\n%s\nwant no line about the first sweep", events, r.log)
 		}
 		for _, ack := range acks {
@@ -59,7 +59,7 @@ func TestFirstSweepIsDoneOnceItsEventsAreDelivered(t *testing.T) {
 		}
 		synctest.Wait()
 		want := fmt.Sprintf("First sweep done: %d records of 1 partitions delivered", events)
-		if r.log.count(want) != 1 || r.log.count(", waiting until "+end.Add(17*time.Minute).Format(time.RFC3339)) != 1 {
+		if r.log.Count(want) != 1 || r.log.Count(", waiting until "+end.Add(17*time.Minute).Format(time.RFC3339)) != 1 {
 			t.Errorf("got the log\n%s\nwant %q, and until when the input waits", r.log, want)
 		}
 		r.close(in)

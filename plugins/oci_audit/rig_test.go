@@ -1,11 +1,9 @@
 package ociaudit
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"strings"
 	"sync"
@@ -17,6 +15,7 @@ import (
 	"benthos-oci/plugins/internal/oci"
 	"benthos-oci/plugins/internal/ocifields"
 	"benthos-oci/plugins/internal/ocireader"
+	"benthos-oci/plugins/internal/ocirig"
 	"benthos-oci/plugins/ocisim"
 )
 
@@ -26,46 +25,15 @@ type rig struct {
 	sim  *ocisim.Sim
 	res  *service.Resources // of the running process
 	yaml string
-	disk *disk
+	disk *ocirig.Disk
 	// handle is the running process's access to the disk.
-	handle *handle
+	handle *ocirig.Handle
 	// via wraps the transport; nil: none.
 	via func(http.RoundTripper) http.RoundTripper
 	// rate is the most requests a second.
 	rate int
-	log  *lines
+	log  *ocirig.Lines
 }
-
-// lines keeps what is logged.
-type lines struct {
-	mu  sync.Mutex
-	buf bytes.Buffer // mu
-}
-
-func (l *lines) Write(b []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.Write(b)
-}
-
-func (l *lines) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.String()
-}
-
-// count is the number of lines that hold a text.
-func (l *lines) count(text string) int {
-	n := 0
-	for line := range strings.Lines(l.String()) {
-		if strings.Contains(line, text) {
-			n++
-		}
-	}
-	return n
-}
-
-func (l *lines) logger() *slog.Logger { return slog.New(slog.NewTextHandler(l, nil)) }
 
 // retrying wraps an input as its registration does.
 func retrying(in service.BatchInput) service.BatchInput { return ocifields.Retrying(in) }
@@ -77,7 +45,7 @@ func newRig(t *testing.T, c ocisim.Config, yaml string) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &rig{t: t, sim: sim, yaml: yaml, rate: 100_000, log: &lines{}, disk: &disk{items: map[string][]byte{}}}
+	r := &rig{t: t, sim: sim, yaml: yaml, rate: 100_000, log: &ocirig.Lines{}, disk: ocirig.NewDisk()}
 	r.process()
 	return r
 }

@@ -179,10 +179,10 @@ func TestDeletedCompartmentThatIsRefusedIsLeftAlone(t *testing.T) {
 				t.Fatalf("event of compartment %s left %d times, want %d", e.Compartment, got.ids[e.ID], want)
 			}
 		}
-		if n := r.log.count("was deleted, and Oracle refuses"); n != 2 {
+		if n := r.log.Count("was deleted, and Oracle refuses"); n != 2 {
 			t.Errorf("got %d lines about the deleted compartment, want one a region:\n%s", n, r.log)
 		}
-		if n := r.log.count("level=ERROR"); n != 0 {
+		if n := r.log.Count("level=ERROR"); n != 0 {
 			t.Errorf("got %d errors, want none:\n%s", n, r.log)
 		}
 	})

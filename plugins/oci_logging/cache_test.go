@@ -11,7 +11,7 @@ func TestCacheErrorFailsConnectAndNeverResets(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, yaml := span()
 		r := newRig(t, c, yaml)
-		r.disk.down(true)
+		r.disk.Down(true)
 		p := r.start(r.whole())
 		err := p.Connect(t.Context())
 		if err == nil || !strings.Contains(err.Error(), "the cache is down") {
@@ -20,14 +20,14 @@ func TestCacheErrorFailsConnectAndNeverResets(t *testing.T) {
 		if n := r.sim.Count("", 0); n != 0 {
 			t.Errorf("%d requests were made without a position, want none", n)
 		}
-		r.disk.down(false)
+		r.disk.Down(false)
 		got := newInbox()
 		r.drain(p, got, nil)
 		r.stop(p)
 		r.wantAll(got, 0)
 		// What cannot be read is not taken for what is not there.
-		for key := range r.disk.items {
-			r.disk.items[key] = "{"
+		for _, key := range r.disk.Keys() {
+			r.disk.Put(key, []byte("{"))
 		}
 		p = r.start(r.whole())
 		err = p.Connect(t.Context())
@@ -44,15 +44,15 @@ func TestPositionThatCannotBeSavedLosesNothing(t *testing.T) {
 		r := newRig(t, c, yaml)
 		p, got := r.start(r.perCompartment()), newInbox()
 		r.drain(p, got, func() bool { return got.took >= 3 })
-		r.disk.down(true)
+		r.disk.Down(true)
 		go func() {
 			time.Sleep(10 * time.Minute)
-			r.disk.down(false)
+			r.disk.Down(false)
 		}()
 		r.drain(p, got, nil)
 		r.stop(p)
 		r.wantAll(got, 0)
-		if n := r.log.count("saving the position"); n != 1 {
+		if n := r.log.Count("saving the position"); n != 1 {
 			t.Errorf("got %d lines about the cache, want 1:\n%s", n, r.log)
 		}
 	})

@@ -8,7 +8,6 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/http"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -20,11 +19,6 @@ import (
 	"benthos-oci/plugins/ocisim"
 )
 
-func sorted(all []string) []string {
-	slices.Sort(all)
-	return all
-}
-
 func TestEveryRecordLeavesOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, yaml := span()
@@ -33,7 +27,7 @@ func TestEveryRecordLeavesOnce(t *testing.T) {
 		r.drain(p, got, nil)
 		r.stop(p)
 		r.wantAll(got, 0)
-		if n := r.log.count("Read everything up to"); n != 1 {
+		if n := r.log.Count("Read everything up to"); n != 1 {
 			t.Errorf("got %d lines about the end, want 1:\n%s", n, r.log)
 		}
 	})
@@ -232,12 +226,12 @@ func TestNackKeepsCursor(t *testing.T) {
 			t.Fatal(err)
 		}
 		refused.take(t, batch)
-		before := r.disk.position()
+		before := r.position()
 		if err := ack(ctx, errors.New("the output is full")); err != nil {
 			t.Fatal(err)
 		}
 		synctest.Wait()
-		if after := r.disk.position(); after != before {
+		if after := r.position(); after != before {
 			t.Errorf("the position moved from %s to %s after a nack", before, after)
 		}
 		r.drain(p.in, got, nil)
@@ -264,7 +258,7 @@ func TestUnackedBatchKeepsCursorWhileLaterOnesAreAcked(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		before := r.disk.position()
+		before := r.position()
 		for range 2 {
 			_, ack, err := p.in.ReadBatch(ctx)
 			if err != nil {
@@ -275,14 +269,14 @@ func TestUnackedBatchKeepsCursorWhileLaterOnesAreAcked(t *testing.T) {
 			}
 		}
 		synctest.Wait()
-		if after := r.disk.position(); after != before {
+		if after := r.position(); after != before {
 			t.Errorf("the position moved past a batch of %d records without an ack: %s to %s", len(first), before, after)
 		}
 		if err := ackFirst(ctx, nil); err != nil {
 			t.Fatal(err)
 		}
 		synctest.Wait()
-		if after := r.disk.position(); after == before {
+		if after := r.position(); after == before {
 			t.Error("the position did not move after the last ack")
 		}
 		r.stop(p)

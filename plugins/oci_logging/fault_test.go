@@ -169,7 +169,7 @@ func TestExpiredPageTokenBeginsTheWindowAgain(t *testing.T) {
 		r.drain(p, got, nil)
 		r.stop(p)
 		r.wantAll(got, 0)
-		if n := r.log.count("does not accept the page token"); n != 1 {
+		if n := r.log.Count("does not accept the page token"); n != 1 {
 			t.Errorf("got %d lines about the token, want 1:\n%s", n, r.log)
 		}
 	})

@@ -28,19 +28,19 @@ func TestOneFailingQueryStopsNoOther(t *testing.T) {
 		p, got := r.start(r.perCompartment()+broken), newInbox()
 		r.drain(p, got, func() bool { return got.count() == there })
 		time.Sleep(2 * time.Hour)
-		if n := r.log.count("Allow group SiemReaders to read log-content in tenancy"); n != 2 {
+		if n := r.log.Count("Allow group SiemReaders to read log-content in tenancy"); n != 2 {
 			t.Errorf("got %d lines about the permission after two hours, want one a region:\n%s", n, r.log)
 		}
-		if n := r.log.count(`does not accept the query \"broken\"`); n != 1 {
+		if n := r.log.Count(`does not accept the query \"broken\"`); n != 1 {
 			t.Errorf("got %d lines about the query that is wrong, want 1:\n%s", n, r.log)
 		}
-		if n := r.log.count("First sweep done"); n != 1 {
+		if n := r.log.Count("First sweep done"); n != 1 {
 			t.Errorf("got %d lines about the first sweep, want 1:\n%s", n, r.log)
 		}
 		r.sim.Allow(denial)
 		r.drain(p, got, func() bool { return got.count() == here+there })
 		synctest.Wait()
-		if n := r.log.count("works again"); n == 0 {
+		if n := r.log.Count("works again"); n == 0 {
 			t.Errorf("got no line after the query could be made:\n%s", r.log)
 		}
 		r.stop(p)
@@ -58,7 +58,7 @@ func TestBoundedRunEndsWithoutWhatIsHopeless(t *testing.T) {
 		p, got := r.start(r.perCompartment()+broken), newInbox()
 		r.drain(p, got, nil)
 		r.stop(p)
-		if n := r.log.count("has ended without 4 of 10 partitions"); n != 1 {
+		if n := r.log.Count("has ended without 4 of 10 partitions"); n != 1 {
 			t.Errorf("got %d lines about what is missing, want 1:\n%s", n, r.log)
 		}
 		r.sim.Allow(denial)

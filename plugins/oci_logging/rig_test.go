@@ -1,14 +1,11 @@
 package ocilogging
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net/http"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -19,6 +16,7 @@ import (
 	"benthos-oci/plugins/internal/oci"
 	"benthos-oci/plugins/internal/ocifields"
 	"benthos-oci/plugins/internal/ocireader"
+	"benthos-oci/plugins/internal/ocirig"
 	"benthos-oci/plugins/ocisim"
 )
 
@@ -26,9 +24,9 @@ import (
 type rig struct {
 	t    *testing.T
 	sim  *ocisim.Sim
-	disk *disk
+	disk *ocirig.Disk
 	yaml string
-	log  *lines
+	log  *ocirig.Lines
 	// via wraps the transport; nil: none.
 	via func(http.RoundTripper) http.RoundTripper
 }
@@ -38,36 +36,7 @@ type process struct {
 	service.BatchInput
 	in   *ocireader.Input
 	res  *service.Resources
-	disk *handle
-}
-
-// lines keeps what is logged.
-type lines struct {
-	mu  sync.Mutex
-	buf bytes.Buffer // mu
-}
-
-func (l *lines) Write(b []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.Write(b)
-}
-
-func (l *lines) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.String()
-}
-
-// count is the number of lines that hold a text.
-func (l *lines) count(text string) int {
-	n := 0
-	for line := range strings.Lines(l.String()) {
-		if strings.Contains(line, text) {
-			n++
-		}
-	}
-	return n
+	disk *ocirig.Handle
 }
 
 // newRig simulates a tenancy; call it inside the bubble of synctest.
@@ -77,7 +46,7 @@ func newRig(t *testing.T, c ocisim.Config, yaml string) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &rig{t: t, sim: sim, yaml: yaml, log: &lines{}, disk: &disk{items: map[string]string{}}}
+	return &rig{t: t, sim: sim, yaml: yaml, log: &ocirig.Lines{}, disk: ocirig.NewDisk()}
 }
 
 // span gives a day that ended a day ago, so that nothing appears late any more, and the fields that read it and end.
@@ -133,30 +102,12 @@ func (r *rig) config(fields string) config {
 // start makes an input, as a start of the process does.
 func (r *rig) start(fields string) process {
 	r.t.Helper()
-	h := &handle{disk: r.disk}
-	env := service.GlobalEnvironment().Clone()
-	if err := env.RegisterCache("disk", service.NewConfigSpec(), func(*service.ParsedConfig, *service.Resources) (service.Cache, error) { return h, nil }); err != nil {
-		r.t.Fatal(err)
-	}
-	builder := env.NewResourceBuilder()
-	builder.SetLogger(slog.New(slog.NewTextHandler(r.log, nil)))
-	if err := builder.AddCacheYAML("label: state\ndisk: {}"); err != nil {
-		r.t.Fatal(err)
-	}
-	res, stop, err := builder.BuildSuspended()
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	r.t.Cleanup(func() {
-		if err := stop(context.WithoutCancel(r.t.Context())); err != nil {
-			r.t.Error(err)
-		}
-	})
+	res, h := r.disk.Process(r.t, r.log)
 	return r.startIn(res, h, fields)
 }
 
 // startIn makes an input beside others of the same process.
-func (r *rig) startIn(res *service.Resources, h *handle, fields string) process {
+func (r *rig) startIn(res *service.Resources, h *ocirig.Handle, fields string) process {
 	r.t.Helper()
 	in, err := newInput(r.config(fields), res)
 	if err != nil {
@@ -183,9 +134,7 @@ func (r *rig) stop(p process) {
 
 // kill ends a process of which nothing is saved any more.
 func (r *rig) kill(p process) {
-	r.disk.mu.Lock()
-	p.disk.dead = true
-	r.disk.mu.Unlock()
+	p.disk.Kill()
 	r.stop(p)
 }
 

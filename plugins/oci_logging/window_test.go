@@ -161,9 +161,7 @@ func TestStartIsSavedBeforeTheFirstRequestForEachQuery(t *testing.T) {
 			return transport{next: next, ask: func(string, []byte) {
 				if !asked {
 					asked = true
-					r.disk.mu.Lock()
-					saved = r.disk.items[key]
-					r.disk.mu.Unlock()
+					saved = string(r.disk.Item(key))
 				}
 			}}
 		}
@@ -187,10 +185,10 @@ func TestStartIsSavedBeforeTheFirstRequestForEachQuery(t *testing.T) {
 		p = r.start(r.whole() + queryYAML("later", auditOf(r.root()), ""))
 		r.connect(t.Context(), p)
 		r.stop(p)
-		if got := begins(r.disk.items[key]); !got.Equal(want) {
+		if got := begins(string(r.disk.Item(key))); !got.Equal(want) {
 			t.Errorf("got start %s after a restart, want %s", got, want)
 		}
-		if got := begins(r.disk.items[strings.Replace(key, "whole", "later", 1)]); !got.Equal(want.Add(24 * time.Hour)) {
+		if got := begins(string(r.disk.Item(strings.Replace(key, "whole", "later", 1)))); !got.Equal(want.Add(24 * time.Hour)) {
 			t.Errorf("got start %s for a new query, want %s", got, want.Add(24*time.Hour))
 		}
 	})
