@@ -32,6 +32,9 @@ func TestKeysAtRestTakeLittle(t *testing.T) {
 	if raceEnabled {
 		t.Skip("the race detector takes memory of its own")
 	}
+	if testing.Short() {
+		t.Skip("it takes many keys")
+	}
 	keys := sized(t, "OPEN_KEYS", 100_000)
 	before := heap()
 	e, err := New(t.Context(), Options{
@@ -86,6 +89,9 @@ func TestKeysAtRestTakeLittle(t *testing.T) {
 func TestFloodOfKeysKeepsToItsCap(t *testing.T) {
 	if raceEnabled {
 		t.Skip("the race detector takes memory of its own")
+	}
+	if testing.Short() {
+		t.Skip("it takes many keys")
 	}
 	keys := sized(t, "FLOOD_KEYS", 100_000)
 	opt := Options{Rules: []*rule.Rule{parseRule(t, countOfUsers)}, Emit: EmitOptions{Create: true}}

@@ -60,7 +60,7 @@ func chainedHistory(r *rule.Rule, list []found, events []seen) []seen {
 
 // TestChainedRulesAgreeWithDefinition lets a rule take the incidents of another, and a third those of the second.
 func TestChainedRulesAgreeWithDefinition(t *testing.T) {
-	rapid.Check(t, func(rt *rapid.T) {
+	checkHistories(t, func(rt *rapid.T) {
 		texts := []string{shape(rt), chainOf(rt, "s", "r"), chainOf(rt, "u", "s")}
 		var rules []*rule.Rule
 		for _, text := range texts {

@@ -196,7 +196,7 @@ func evidenceIDs(inc *incident.Incident) string {
 // TestEngineAgreesWithDefinition feeds histories in any order, in batches of any size, with events and whole batches
 // that come again, ticks in between, saves that fail and restarts, and compares what is left with the definition.
 func TestEngineAgreesWithDefinition(t *testing.T) {
-	rapid.Check(t, func(rt *rapid.T) {
+	checkHistories(t, func(rt *rapid.T) {
 		text := shape(rt)
 		r := parseRule(t, text)
 		events := drawHistory(rt, len(r.Patterns))
@@ -221,7 +221,7 @@ func describe(events []seen) string {
 // TestCreateAloneNamesEveryIncident leaves out updates and closes: each incident of the definition leaves at least once,
 // and none besides.
 func TestCreateAloneNamesEveryIncident(t *testing.T) {
-	rapid.Check(t, func(rt *rapid.T) {
+	checkHistories(t, func(rt *rapid.T) {
 		text := shape(rt)
 		r := parseRule(t, text)
 		events := drawHistory(rt, len(r.Patterns))

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	gocmp "github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
 
 	"benthos-oci/plugins/internal/event"
 	"benthos-oci/plugins/internal/incident"
@@ -19,24 +20,44 @@ import (
 	"benthos-oci/plugins/internal/watermark"
 )
 
-// propertyChecks is how many histories a property is tried on, where the command line does not say.
-// The three properties make more than 10,000 cases; the race detector is to find races, not cases.
-const propertyChecks, propertyChecksWithRace = "3500", "500"
+// Each property of histories is tried on so many of them, where the command line does not say: the three make more than 10,000 cases.
+// The race detector is to find races, not cases.
+const historyChecks, historyChecksWithRace = 3500, 500
+
+// checksChosen says that the command line has -rapid.checks.
+var checksChosen bool
 
 func TestMain(m *testing.M) {
 	flag.Parse()
-	chosen := false
-	flag.Visit(func(f *flag.Flag) { chosen = chosen || f.Name == "rapid.checks" })
-	if !chosen {
-		checks := propertyChecks
-		if raceEnabled {
-			checks = propertyChecksWithRace
-		}
-		if err := flag.Set("rapid.checks", checks); err != nil {
-			panic(err)
-		}
-	}
+	flag.Visit(func(f *flag.Flag) { checksChosen = checksChosen || f.Name == "rapid.checks" })
 	os.Exit(m.Run())
+}
+
+// checkHistories tries a property of histories, and sees that it was tried as often as it says.
+func checkHistories(t *testing.T, property func(rt *rapid.T)) {
+	t.Helper()
+	flagged := flag.Lookup("rapid.checks").Value
+	want := historyChecks
+	if raceEnabled {
+		want = historyChecksWithRace
+	}
+	if checksChosen {
+		want, _ = strconv.Atoi(flagged.String()) // it was parsed
+	}
+	before := flagged.String()
+	defer func() { _ = flagged.Set(before) }()
+	if err := flagged.Set(strconv.Itoa(want)); err != nil {
+		t.Fatal(err)
+	}
+	tried := 0
+	rapid.Check(t, func(rt *rapid.T) {
+		tried++
+		property(rt)
+	})
+	t.Logf("%d histories", tried)
+	if tried < want {
+		t.Errorf("%d histories were tried, want %d", tried, want)
+	}
 }
 
 // TestThreadsChangeNothing feeds one history by 1 to 8 goroutines in batches of several sizes, with ticks beside them,
