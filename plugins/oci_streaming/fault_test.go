@@ -347,6 +347,29 @@ func TestWhatIsMissingIsSaidAndTheInputGoesRed(t *testing.T) {
 	}
 }
 
+func TestGroupThatCannotBeLookedAtIsReadAllTheSame(t *testing.T) {
+	for _, tt := range []struct{ times, lines int }{{1, 0}, {0, 1}} {
+		synctest.Test(t, func(t *testing.T) {
+			r := inboxRig(t, 2)
+			r.put(0, 5)
+			r.sim.Faults().Add(ocisim.Fault{Effect: ocisim.EffectStatus, Status: 404, Operation: "GetGroup", Times: tt.times})
+			p, got := r.start("instance: one\n"), newInbox()
+			halt := r.background(p, got)
+			time.Sleep(time.Second)
+			if got.count() != 10 {
+				t.Errorf("got %d messages within a second, want 10", got.count())
+			}
+			time.Sleep(3 * time.Minute)
+			halt()
+			r.stop(p)
+			r.wantAll(got, 0)
+			if n := r.log.count("level=ERROR"); n != tt.lines {
+				t.Errorf("refused %d times (0: always): got %d errors in the log, want %d:\n%s", tt.times, n, tt.lines, r.log)
+			}
+		})
+	}
+}
+
 func TestCacheThatIsDownLosesNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := inboxRig(t, 2)

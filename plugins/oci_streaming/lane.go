@@ -38,6 +38,7 @@ type lane struct {
 	// In a group:
 	owned   []string // partitions that this instance has
 	ownedAt time.Time
+	blind   int // times in a row that it could not be told
 	// Without a group:
 	key     string
 	release func()
@@ -183,11 +184,16 @@ func (l *lane) prepare() error {
 		return nil
 	}
 	reservations, err := l.client.Reservations(l.ctx, l.stream, l.conf.group)
+	if oci.KindOf(err) == oci.NoPermission {
+		l.unknown(err)
+		return nil
+	}
 	if err != nil {
 		return err
 	}
 	first := l.ownedAt.IsZero()
-	l.ownedAt = time.Now()
+	l.ownedAt, l.blind = time.Now(), 0
+	l.health.Worked(l.name + ", its partitions")
 	var mine []string
 	for _, r := range reservations {
 		if r.Instance != l.instance {
@@ -202,6 +208,15 @@ func (l *lane) prepare() error {
 	maps.DeleteFunc(l.expect, func(partition string, _ int64) bool { return !slices.Contains(mine, partition) })
 	l.own(mine)
 	return nil
+}
+
+// unknown goes on without knowing which partitions the instance has: messages tell, one after the other.
+// A group that was just made may not be shown yet, so the first refusal is none.
+func (l *lane) unknown(err error) {
+	l.ownedAt = time.Now()
+	if l.blind++; l.blind > 1 {
+		l.health.Failed(l.name+", its partitions", err)
+	}
 }
 
 func (l *lane) openCursor() (err error) {
