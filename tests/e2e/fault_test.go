@@ -98,6 +98,8 @@ type trouble struct {
 	world   func(*ocisim.Config)
 	fields  map[string]any
 	between func(http.Handler) http.Handler
+	// lasts is how long the fault lasts; 0: as its Times say.
+	lasts time.Duration
 	// refuse is the part of the batches that the output refuses.
 	refuse float64
 	// extra is how many records more than the simulator's own leave, flagged.
@@ -118,6 +120,7 @@ var troubles = []trouble{
 	{name: "throttled, Retry-After as a date", fault: ocisim.Fault{Effect: ocisim.EffectStatus, Status: tooMany, Times: 3, RetryAfter: time.Second, RetryAsDate: true}},
 	{name: "throttled, no Retry-After", fault: ocisim.Fault{Effect: ocisim.EffectStatus, Status: tooMany, Times: 2}},
 	{name: "outage", fault: ocisim.Fault{Effect: ocisim.EffectStatus, Status: down, Times: 3}},
+	{name: "outage of all calls for two seconds", fault: ocisim.Fault{Effect: ocisim.EffectStatus, Status: down}, lasts: 2 * time.Second},
 	{name: "flapping", fault: ocisim.Fault{Effect: ocisim.EffectStatus, Status: http.StatusInternalServerError, Probability: 0.3}, calm: true},
 	{name: "not authenticated for a while", fault: ocisim.Fault{Effect: ocisim.EffectStatus, Status: http.StatusUnauthorized, After: 1, Times: 1}},
 	{name: "not authorized for a while", fault: ocisim.Fault{Effect: ocisim.EffectStatus, Status: http.StatusNotFound, After: 1, Times: 1}},
@@ -250,6 +253,11 @@ func meet(t *testing.T, s subject, f trouble) *pace {
 		state: filepath.Join(t.TempDir(), "state.db"),
 	}
 	stream := start(t, p.yaml(t))
+	if f.lasts > 0 {
+		time.Sleep(f.lasts)
+		n := hits()
+		hits = func() int { return n }
+	}
 	if s.endless {
 		want := len(s.want(w)) + f.extra
 		eventually(t, 2*time.Minute, "all of "+strconv.Itoa(want)+" records", func() bool { return distinct(s, out.deliveries()) >= want })
