@@ -114,6 +114,9 @@ func TestThrottledStreamIsAskedAsSeldomAsOracleSays(t *testing.T) {
 		halt()
 		r.stop(p)
 		r.wantAll(got, 0)
+		if r.log.count("does not accept its cursor") != 0 {
+			t.Errorf("a cursor that has expired meanwhile is no failure:\n%s", r.log)
+		}
 	})
 }
 

@@ -21,6 +21,7 @@ const (
 	firstPause   = 5 * time.Second        // after the first failure; doubles
 	longestPause = time.Minute
 	ownEvery     = 30 * time.Second // between two looks at which partitions an instance has
+	cursorLife   = 5 * time.Minute  // how long Oracle accepts a cursor
 	maxLosses    = 3                // cursors refused within a session's timeout before it counts as a failure
 )
 
@@ -31,8 +32,9 @@ type lane struct {
 	instance  string // in a group
 	partition string // without one
 
-	cursor string // "" where one must be made
-	proved bool   // the cursor was accepted since it was made
+	cursor string    // "" where one must be made
+	made   time.Time // when the cursor was made
+	proved bool      // it was accepted since
 	readAt time.Time
 
 	// In a group:
@@ -51,7 +53,7 @@ type lane struct {
 	empty  int              // empty pages in a row
 	owed   []func()         // marks of a page that was refused and is read again
 
-	failures atomic.Int64
+	failures int64                     // mu of the reader
 	behind   atomic.Pointer[time.Time] // since when something is undelivered; zero: nothing is; nil: not known yet
 }
 
@@ -63,13 +65,8 @@ func (l *lane) run() {
 			return
 		}
 		if err != nil {
-			n := l.failures.Add(1)
-			pause = min(firstPause<<min(n-1, 16), longestPause)
-			l.health.Failed(l.name, err)
-		} else if l.failures.Swap(0) > 0 {
-			l.health.Worked(l.name)
+			pause = min(firstPause<<min(l.fails(err)-1, 16), longestPause)
 		}
-		l.judge(err)
 		if err == nil && l.ended() {
 			l.finish()
 			return
@@ -101,7 +98,7 @@ func (l *lane) step() (time.Duration, error) {
 	}
 	l.proved = true
 	// Said before messages are handed on: Benthos takes them only from an input that is connected.
-	l.trouble.Store(nil)
+	l.works()
 	if len(page.Messages) == 0 {
 		l.cursor = page.Next
 		return l.idle(page), nil
@@ -110,7 +107,7 @@ func (l *lane) step() (time.Duration, error) {
 	return 0, l.deliver(page)
 }
 
-// refused decides what becomes of a read that failed. A cursor that has worked is simply made anew:
+// refused decides what becomes of a read that failed. A cursor that has worked, or is old, is simply made anew:
 // it has expired, or another instance has the partition.
 func (l *lane) refused(err error) error {
 	kind := oci.KindOf(err)
@@ -118,7 +115,7 @@ func (l *lane) refused(err error) error {
 		return err
 	}
 	l.cursor = ""
-	if kind == oci.StaleCursor && l.proved {
+	if kind == oci.StaleCursor && (l.proved || time.Since(l.made) > cursorLife/2) {
 		return l.lose()
 	}
 	return err
@@ -178,7 +175,7 @@ func (l *lane) prepare() error {
 		if err := l.openCursor(); err != nil {
 			return err
 		}
-		l.proved, l.empty, l.ownedAt = false, 0, time.Time{}
+		l.made, l.proved, l.empty, l.ownedAt = time.Now(), false, 0, time.Time{}
 	}
 	if l.partition != "" || time.Since(l.ownedAt) < ownEvery {
 		return nil

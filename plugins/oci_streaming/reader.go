@@ -191,24 +191,43 @@ func (r *reader) ill() error {
 	return nil
 }
 
-// judge counts the lanes that fail, and says that the input is disconnected when all of them do.
-func (r *reader) judge(err error) {
-	failing, alive := 0, false
+// fails notes that a lane could not read, and says that the input is disconnected when none of them can.
+func (l *lane) fails(err error) (times int64) {
+	l.health.Failed(l.name, err)
+	r := l.reader
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	l.failures++
+	if failing, alive := r.failing(); !alive && failing > 0 {
+		r.trouble.Store(&err)
+		if r.outlet.InFlight() == 0 {
+			r.outlet.Disconnect()
+		}
+	}
+	return l.failures
+}
+
+// works notes that a lane has read something.
+func (l *lane) works() {
+	l.health.Worked(l.name)
+	r := l.reader
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	l.failures = 0
+	r.failing()
+	r.trouble.Store(nil)
+}
+
+// failing counts the lanes that fail, and tells whether any can be hoped for; mu is held.
+func (r *reader) failing() (failing int, alive bool) {
 	for _, l := range r.lanes {
-		n := l.failures.Load()
-		if n > 0 {
+		if l.failures > 0 {
 			failing++
 		}
-		alive = alive || n < tryBeforeRed
+		alive = alive || l.failures < tryBeforeRed
 	}
 	r.metrics.Failing.Set(int64(failing))
-	if alive || err == nil {
-		return
-	}
-	r.trouble.Store(&err)
-	if r.outlet.InFlight() == 0 {
-		r.outlet.Disconnect()
-	}
+	return failing, alive
 }
 
 // finish notes that a lane has come to the end of a bounded run, and ends the input after the last.
