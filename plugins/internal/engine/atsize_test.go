@@ -95,20 +95,10 @@ func TestFloodOfKeysKeepsToItsCap(t *testing.T) {
 	}
 	keys := sized(t, "FLOOD_KEYS", 100_000)
 	opt := Options{Rules: []*rule.Rule{parseRule(t, countOfUsers)}, Emit: EmitOptions{Create: true}}
-	// What a tenth of the keys takes is measured first.
-	e, err := New(t.Context(), opt)
-	if err != nil {
-		t.Fatal(err)
-	}
-	flood(t, e, 0, keys/10, nil)
-	for range 3 {
-		e.sweep(shardCount)
-	}
 	counted := &counters{}
-	opt.MaxMemory, opt.Metrics = e.Stats().Bytes, counted
-	e = nil
+	opt.MaxMemory, opt.Metrics = roomFor(t, opt, keys/10), counted
 	before := heap()
-	e, err = New(t.Context(), opt)
+	e, err := New(t.Context(), opt)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -126,6 +116,20 @@ func TestFloodOfKeysKeepsToItsCap(t *testing.T) {
 	if bound := 1.3*float64(opt.MaxMemory) + 12<<20; most > bound {
 		t.Errorf("the heap took %.0f bytes, want at most %.0f", most, bound)
 	}
+}
+
+// roomFor gives what one event in each of so many keys takes.
+func roomFor(t *testing.T, opt Options, keys int) int64 {
+	t.Helper()
+	e, err := New(t.Context(), opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	flood(t, e, 0, keys, nil)
+	for range 3 {
+		e.sweep(shardCount)
+	}
+	return e.Stats().Bytes
 }
 
 // flood counts one event in each of many keys; look is called twenty times meanwhile.

@@ -8,7 +8,6 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"strings"
 	"sync"
 
 	"benthos-oci/plugins/internal/window"
@@ -115,24 +114,9 @@ func sumOf(scope string, key []any, nullPattern int) keySum {
 	return keySum(sum[:16])
 }
 
-const recordPrefix = "record/"
-
 // rowKey gives the key of a record's row.
 func rowKey(planKey string, sum keySum) string {
-	return recordPrefix + planKey + "/" + base64.RawURLEncoding.EncodeToString(sum[:])
-}
-
-// readRowKey takes the key of a record's row apart.
-func readRowKey(row string) (planKey string, sum keySum, ok bool) {
-	end := strings.LastIndexByte(row, '/')
-	if end < len(recordPrefix) || !strings.HasPrefix(row, recordPrefix) {
-		return "", sum, false
-	}
-	b, err := base64.RawURLEncoding.DecodeString(row[end+1:])
-	if err != nil || len(b) != len(sum) {
-		return "", sum, false
-	}
-	return row[len(recordPrefix):end], keySum(b), true
+	return "record/" + planKey + "/" + base64.RawURLEncoding.EncodeToString(sum[:])
 }
 
 // locked is a set of shards that are locked.

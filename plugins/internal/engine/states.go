@@ -35,8 +35,8 @@ func (s *ruleState) names(tenancy string, captures [][]string) (t, c uint64) {
 		s.places[tenancy] = t
 		s.tenancies = append(s.tenancies, tenancy)
 	}
-	for i := len(s.captures) - 1; i >= 0; i-- {
-		if slices.EqualFunc(s.captures[i], captures, slices.Equal) {
+	for i, known := range slices.Backward(s.captures) {
+		if slices.EqualFunc(known, captures, slices.Equal) {
 			return t, uint64(i)
 		}
 	}

@@ -2,6 +2,7 @@ package window
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -110,7 +111,7 @@ func TestArchiveKeepsTheLatest(t *testing.T) {
 	const limit = 64 << 10
 	a := NewArchive(limit)
 	doc := func(i int) string {
-		return fmt.Sprintf(`{"n":%d,"text":"%x"}`, i, strings.Repeat(fmt.Sprint(i*7919), 30))
+		return fmt.Sprintf(`{"n":%d,"text":"%x"}`, i, strings.Repeat(strconv.Itoa(i*7919), 30))
 	}
 	var all []*Evidence
 	for i := range 8000 {

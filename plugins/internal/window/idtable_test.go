@@ -1,7 +1,7 @@
 package window
 
 import (
-	"fmt"
+	"strconv"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -24,7 +24,7 @@ func TestIDsAreFound(t *testing.T) {
 				}
 				continue
 			}
-			id := fmt.Sprint(rapid.IntRange(0, 150).Draw(rt, "id"))
+			id := strconv.Itoa(rapid.IntRange(0, 150).Draw(rt, "id"))
 			_, known := there[id]
 			_, grown := s.Insert(Entry{ID: id, Hash: HashID(id) % modulus * 64, Time: int64(n), Patterns: 1})
 			if grown == known {

@@ -49,7 +49,7 @@ func (c *Encoder) text(s string) {
 }
 
 func (c *Encoder) plain(s string) {
-	c.Uint(uint64(len(s))<<textKinds | textPlain)
+	c.Uint(uint64(len(s)) << textKinds) // and textPlain
 	c.b = append(c.b, s...)
 }
 
