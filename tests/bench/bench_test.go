@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"slices"
@@ -185,5 +186,31 @@ func TestRatiosAreTakenRoundByRound(t *testing.T) {
 	}
 	if got := r.claims(0); len(got) != 1 || got[0].Holds {
 		t.Errorf("got %+v, want one claim that does not hold", got)
+	}
+}
+
+// TestReadmeShowsTheSavedRun holds the tables of the README to the file that they were made of.
+func TestReadmeShowsTheSavedRun(t *testing.T) {
+	b, err := os.ReadFile("results.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var r report
+	if err := json.Unmarshal(b, &r); err != nil {
+		t.Fatal(err)
+	}
+	if len(r.Rows) < len(rows())/2 || len(r.Claims) == 0 {
+		t.Errorf("the saved run has %d rows and %d claims, want a whole one", len(r.Rows), len(r.Claims))
+	}
+	text, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := r.into(string(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, string(text)); diff != "" {
+		t.Errorf("README.md is stale (-want +got): run go run ./tests/bench -readme README.md\n%s", diff)
 	}
 }

@@ -110,13 +110,16 @@ func TestManyKeysAreReadInTime(t *testing.T) {
 		}
 		b.WriteString(`"k` + strings.Repeat("x", i%7) + string(rune('a'+i%26)) + strconv.Itoa(i) + `":1`)
 	}
-	b.WriteString(`}}}`)
+	b.WriteString(`,"ka0":2}}}`) // the first one again
 	doc, err := normalize.Normalize([]byte(b.String()))
 	if err != nil {
 		t.Fatal(err)
 	}
 	many, _ := doc["unmapped"].(map[string]any)["data"].(map[string]any)["many"].(map[string]any)
-	if len(many) != keys {
-		t.Errorf("got %d keys, want %d", len(many), keys)
+	if len(many) != keys || many["ka0"] != int64(1) {
+		t.Errorf("got %d keys, the first of them %v, want %d and its first value", len(many), many["ka0"], keys)
+	}
+	if doc["unmapped"].(map[string]any)["duplicate_keys"] != true {
+		t.Error("the key that stands twice is not told")
 	}
 }

@@ -101,7 +101,7 @@ func usualType(b []byte) ([]byte, bool) {
 }
 
 // usualAuditTime gives the time of a record as the Audit API writes it; false for any other.
-// What stands before the time must be plain members only, without an object, a list or an escape: then the first of that name
+// What stands before the time must be plain members only, without an object or an escape: then the first of that name
 // is the one at the top level.
 func usualAuditTime(b []byte) (event.Time, bool) {
 	const near = 1024
@@ -111,7 +111,7 @@ func usualAuditTime(b []byte) (event.Time, bool) {
 	head := b[:min(len(b), near)]
 	n := bytes.Index(head, endOfTime) // its first letter is rare, so it is found fast
 	if n < 0 || !bytes.HasSuffix(head[:n], beginOfTime) ||
-		bytes.IndexByte(head[1:n], '{') >= 0 || bytes.IndexByte(head[:n], '[') >= 0 || bytes.IndexByte(head[:n], '\\') >= 0 {
+		bytes.IndexByte(head[1:n], '{') >= 0 || bytes.IndexByte(head[:n], '\\') >= 0 {
 		return 0, false
 	}
 	rest, ok := bytes.CutPrefix(head[n+len(endOfTime):], beginOfValue)

@@ -8,7 +8,7 @@ import (
 )
 
 func TestCorpusIsTheSameEachTimeAndHasTheMix(t *testing.T) {
-	const events = 5000
+	const events = 2000
 	var first, second bytes.Buffer
 	for _, b := range []*bytes.Buffer{&first, &second} {
 		if err := Write(b, events); err != nil {
