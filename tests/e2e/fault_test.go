@@ -254,6 +254,7 @@ func meet(t *testing.T, s subject, f trouble) *pace {
 	}
 	stream := start(t, p.yaml(t))
 	if f.lasts > 0 {
+		eventually(t, time.Minute, "the first call that fails", func() bool { return w.sim.Count(s.list, f.fault.Status) > 0 })
 		time.Sleep(f.lasts)
 		n := hits()
 		hits = func() int { return n }
