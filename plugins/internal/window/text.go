@@ -8,7 +8,7 @@ import (
 // Kinds of texts in a compact body. The identifiers of events, users and requests are most of what rests in memory,
 // and say in 36, 60 or 64 letters what fits into 16, 38 or 32 bytes.
 const (
-	textPlain = iota
+	_ = iota // a text as it is
 	// textUUID is 32 digits of lower case and their dashes.
 	textUUID
 	// textHex is an even number of hexadecimal digits of lower case.
@@ -49,7 +49,7 @@ func (c *Encoder) text(s string) {
 }
 
 func (c *Encoder) plain(s string) {
-	c.Uint(uint64(len(s)) << textKinds) // and textPlain
+	c.Uint(uint64(len(s)) << textKinds)
 	c.b = append(c.b, s...)
 }
 
