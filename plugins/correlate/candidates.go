@@ -12,6 +12,9 @@ import (
 // maxTypes bounds how many event types are remembered: types come from outside.
 const maxTypes = 4096
 
+// maxTypeLength is the length of a type beyond which an event is looked at rather than its type remembered.
+const maxTypeLength = 512
+
 // candidates knows which types of events some rule could match.
 // Looking up a known type neither locks nor allocates.
 type candidates struct {
@@ -41,13 +44,16 @@ func (c *candidates) reset() {
 func (c *candidates) is(b []byte) bool {
 	kind, eventType := normalize.Peek(b)
 	switch {
-	case kind == normalize.Unknown || int(kind) >= kinds:
+	case kind == normalize.Unknown || int(kind) >= kinds || len(eventType) > maxTypeLength:
 		return true
 	case kind == normalize.Normalized:
 		// A document is known by what it says itself.
 		told := normalize.Tell(b)
 		var buffer [256]byte
 		key := told.AppendKey(buffer[:0])
+		if len(key) > maxTypeLength {
+			return true
+		}
 		if may, ok := c.answer.Load()[kind][string(key)]; ok {
 			return may
 		}

@@ -1,6 +1,7 @@
 package correlate
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -81,6 +82,11 @@ func TestTypesOfEventsAreBounded(t *testing.T) {
 	}
 	if want := maxTypes + 2; judged != want {
 		t.Errorf("types judged: got %d, want %d: each once, and the one beyond the bound each time", judged, want)
+	}
+	for _, long := range []string{`{"eventType":"com.oraclecloud.` + strings.Repeat("x", maxTypeLength) + `"}`, `{"class_uid":1,"class_name":"` + strings.Repeat("x", maxTypeLength) + `"}`} {
+		if !c.is([]byte(long)) {
+			t.Errorf("%.40s is no candidate, want a type of that length not to be judged and remembered", long)
+		}
 	}
 	c.reset()
 	c.is([]byte(`{"eventType":"com.oraclecloud.x.aaa","eventId":"1","cloudEventsVersion":"0.1"}`))
