@@ -145,8 +145,9 @@ type Engine struct {
 	memory  memory
 	// archive has the evidence of records at rest; nil where there is a store.
 	archive *window.Archive
-	// evicting is held by who makes room.
+	// evicting is held by who makes room, and guards laid: how many shards were looked at for records to rest.
 	evicting sync.Mutex
+	laid     int
 	// unsaved names the records whose last save went wrong, with their plans, by recordID.
 	unsaved sync.Map
 	due     deadlines

@@ -127,6 +127,9 @@ func (e *Engine) evict() {
 	if len(over) == 0 {
 		return
 	}
+	if e.store == nil {
+		e.layOver(over)
+	}
 	for _, state := range over {
 		e.evictRule(state)
 	}
@@ -162,11 +165,8 @@ func (e *Engine) quota() int64 {
 	return e.opt.MaxMemory / int64(max(len(e.rules.Load().plans), 1))
 }
 
-// evictRule makes records of one rule rest, and then drops some, until it keeps to its share or everything fits, with a tenth to spare.
+// evictRule drops records of one rule until it keeps to its share or everything fits, with a tenth to spare.
 func (e *Engine) evictRule(state *ruleState) {
-	if e.store == nil {
-		e.layAll(state)
-	}
 	if !e.crowded(state) {
 		return
 	}
@@ -196,19 +196,32 @@ func (e *Engine) evictRule(state *ruleState) {
 	}
 }
 
-// layAll makes all records of a rule rest that can.
-func (e *Engine) layAll(state *ruleState) {
-	for i := range e.shards {
-		s := &e.shards[i]
+// layOver makes records of these rules rest until everything fits, with a tenth to spare. It goes on where it stopped before.
+func (e *Engine) layOver(over []*ruleState) {
+	wanted := map[uint32]bool{}
+	for _, state := range over {
+		wanted[state.number] = true
+	}
+	for range shardCount {
+		if e.bytes() <= e.opt.MaxMemory-e.opt.MaxMemory/10 {
+			return
+		}
+		s := &e.shards[e.laid%shardCount] // guarded by evicting
+		e.laid++
 		s.mu.Lock()
-		s.each(func(r *record) {
-			if r.id.of == state.number && r.rests() {
-				e.lay(r)
-			}
-		})
-		s.shrink()
+		e.layShard(s, wanted)
 		s.mu.Unlock()
 	}
+}
+
+// layShard makes all records of these rules in a shard rest that can. The caller holds the shard.
+func (e *Engine) layShard(s *shard, wanted map[uint32]bool) {
+	s.each(func(r *record) {
+		if wanted[r.id.of] && r.rests() {
+			e.lay(r)
+		}
+	})
+	s.shrink()
 }
 
 // sampled is how many records are looked at to choose whom to drop. Where there are more, those of a few shards stand for all:

@@ -325,10 +325,12 @@ func (p *player) rest() {
 	if !p.inMemory || rapid.Bool().Draw(p.rt, "rest") {
 		return
 	}
+	all := map[uint32]bool{}
 	for _, state := range p.e.states.all() {
-		p.e.layAll(state)
+		all[state.number] = true
 	}
 	for i := range p.e.shards {
+		p.e.layShard(&p.e.shards[i], all)
 		if n := len(p.e.shards[i].records); n > 0 {
 			p.rt.Fatalf("%d records do not rest", n)
 		}
