@@ -17,7 +17,7 @@ type record struct {
 	tenancy string
 	key     []any
 
-	series *window.Series
+	series window.Series
 	// slides and witness are derived when needed, and never saved.
 	slides  []*slide
 	witness witness
@@ -95,14 +95,16 @@ func (s *span) add(t int64) {
 }
 
 func newRecord(p *plan, id recordID, tenancy string, key []any) *record {
-	return &record{
-		plan: p, id: id, tenancy: tenancy, key: key, series: window.New(len(p.patterns)),
+	r := &record{
+		plan: p, id: id, tenancy: tenancy, key: key,
 		pruned: window.MinTime, due: window.MaxTime, settled: window.MinTime, closings: window.MinTime, touched: window.MinTime, short: window.MinTime, bytes: recordBytes,
 	}
+	r.series.Init(len(p.patterns))
+	return r
 }
 
 func (r *record) judge() *judge {
-	j := &judge{p: r.plan, root: r.plan.root, s: r.series, key: r.key}
+	j := &judge{p: r.plan, root: r.plan.root, s: &r.series, key: r.key}
 	if r.plan.joined != 0 {
 		j.bound = make([]*window.Entry, len(r.plan.patterns))
 	}
@@ -124,7 +126,7 @@ func (r *record) holds(j *judge, t int64) bool {
 func (r *record) firstSeen(t int64) bool {
 	f := r.plan.firstSeen
 	s := r.slideOf(0)
-	s.Move(r.series, add(t, -f.within), t-1)
+	s.Move(&r.series, add(t, -f.within), t-1)
 	before := s.tallies[f.capture]
 	for _, e := range r.series.Between(t-1, t) {
 		for _, v := range flat(capture(e, 0, f.capture)) {

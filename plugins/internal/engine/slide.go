@@ -106,7 +106,7 @@ func (r *record) havingOver(j *judge, pattern int, iv window.Interval) bool {
 		return len(r.series.Range(pattern, iv.After, iv.To)) > 0
 	}
 	s := r.slideOf(pattern)
-	s.Move(r.series, iv.After, iv.To)
+	s.Move(&r.series, iv.After, iv.To)
 	return s.Count() > 0 && having.Holds(&groupEnv{j: j, pattern: pattern, iv: iv, count: s.Count(), slide: s})
 }
 

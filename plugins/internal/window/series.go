@@ -81,6 +81,9 @@ type Series struct {
 	byID      idTable    // of no length for a short series
 	// spare are entries that are allocated and not used.
 	spare []Entry
+	// What a key with few events needs is a part of the series.
+	firstEntry [1]Entry
+	firstAll   [2]*Entry
 }
 
 const (
@@ -93,10 +96,17 @@ const (
 // New gives an empty series for a rule of that many patterns.
 func New(patterns int) *Series {
 	s := &Series{}
+	s.Init(patterns)
+	return s
+}
+
+// Init makes s an empty series for a rule of that many patterns. It must not be copied afterwards.
+func (s *Series) Init(patterns int) {
+	*s = Series{}
+	s.all, s.spare = s.firstAll[:0], s.firstEntry[:]
 	if patterns > 1 {
 		s.byPattern = make([][]*Entry, patterns)
 	}
-	return s
 }
 
 // Len gives the number of entries.
