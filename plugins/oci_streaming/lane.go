@@ -50,6 +50,7 @@ type lane struct {
 	expect map[string]int64 // by partition: the offset that comes next, of partitions that were not read since the cursor was made
 	idled  bool             // there was nothing to read after that end
 	beyond map[string]bool  // partitions that were read beyond the end of a bounded run
+	over   bool             // mu of the reader; it has come to that end
 	empty  int              // empty pages in a row
 	owed   []func()         // marks of a page that was refused and is read again
 
@@ -67,8 +68,7 @@ func (l *lane) run() {
 		if err != nil {
 			pause = min(firstPause<<min(l.fails(err)-1, 16), longestPause)
 		}
-		if err == nil && l.ended() {
-			l.finish()
+		if err == nil && l.ended() && l.finish(l) {
 			return
 		}
 		if oci.Sleep(l.ctx, pause) != nil {

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"slices"
 	"strconv"
@@ -44,10 +45,11 @@ type reader struct {
 	trouble atomic.Pointer[error] // why nothing can be read, nil where something can
 	events  atomic.Int64          // delivered so far
 	caught  atomic.Bool           // everything was read once
-	over    atomic.Int64          // lanes that have come to the end of a bounded run
 
-	mu    sync.Mutex
-	marks map[string]*mark // mu; by partition
+	mu     sync.Mutex
+	marks  map[string]*mark // mu; by partition
+	over   int              // mu; lanes that have come to the end of a bounded run
+	passed map[string]bool  // mu; partitions that were read beyond it
 }
 
 // openReader finds the stream and, where there is no group, the positions. Nothing is lost when it fails: it is called again.
@@ -230,14 +232,52 @@ func (r *reader) failing() (failing int, alive bool) {
 	return failing, alive
 }
 
-// finish notes that a lane has come to the end of a bounded run, and ends the input after the last.
-func (r *reader) finish() {
-	if int(r.over.Add(1)) < len(r.lanes) {
-		return
+// finish notes that a lane has come to the end of a bounded run, and ends the input after the last. It is false where the last
+// one has to go on: a partition that went from one lane to another in between may have been read by neither.
+func (r *reader) finish(l *lane) bool {
+	r.mu.Lock()
+	if r.passed == nil {
+		r.passed = map[string]bool{}
+	}
+	maps.Copy(r.passed, l.beyond)
+	if !l.over {
+		l.over = true
+		r.over++
+	}
+	last := r.over == len(r.lanes)
+	r.mu.Unlock()
+	if !last {
+		return true
+	}
+	if l.partition == "" && !r.allPassed(l) {
+		return false
 	}
 	r.log.Infof("Read stream %s up to %s: %d messages", r.stream.Name, r.end.Format(time.RFC3339), r.events.Load())
 	r.source.End()
 	r.outlet.End()
+	return true
+}
+
+// allPassed is true where no partition that this process has, or nobody has, is left to read. Those of other processes are theirs.
+// Where it may not be asked, what the lanes have read must do.
+func (r *reader) allPassed(l *lane) bool {
+	reservations, err := r.client.Reservations(r.ctx, r.stream, r.conf.group)
+	if err != nil {
+		return oci.KindOf(err) == oci.NoPermission
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, one := range reservations {
+		ours := one.Instance == ""
+		for _, other := range r.lanes {
+			ours = ours || other.instance == one.Instance
+		}
+		if ours && !r.passed[one.Partition] {
+			l.ownedAt = time.Now().Add(-ownEvery) // look at once which partitions it has now
+			return false
+		}
+	}
+	return true
 }
 
 // measure sets how old the oldest message is that may not have been delivered yet.
