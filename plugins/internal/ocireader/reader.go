@@ -18,7 +18,8 @@ import (
 const (
 	firstPause    = 5 * time.Second  // after the first failure of a partition; doubles up to the poll interval
 	saveTimeout   = 10 * time.Second // for the last save at shutdown
-	savePart      = 2000             // records delivered of windows that are not over, before they are saved
+	savePart      = 2000             // records of all partitions that were delivered of windows that are not over, before they are saved
+	saveLeast     = 100              // such records of one partition, so that many partitions are not saved record by record
 	progressEvery = 30 * time.Second // between two lines about a long catch-up
 	measureEvery  = 10 * time.Second // between two measurements of the lag
 	tryBeforeRed  = 3                // failures in a row of every partition before the input counts as disconnected
@@ -310,9 +311,13 @@ func (r *reader) keep() {
 }
 
 // saveAll saves the position of each partition that moved, and what was delivered of windows that are not over
-// where that is at least so many records.
+// where that is at least so many records, or a partition's share of them.
 func (r *reader) saveAll(ctx context.Context, part int) error {
-	for _, p := range r.all() {
+	all := r.all()
+	if len(all) > 1 {
+		part = min(part, max(saveLeast, part/len(all)))
+	}
+	for _, p := range all {
 		if err := r.savePartition(ctx, p, (*collect.Cursor).Save); err != nil {
 			return err
 		}
