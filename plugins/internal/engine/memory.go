@@ -161,9 +161,17 @@ func (e *Engine) overQuota() []*ruleState {
 	return list
 }
 
+// quota is the share of one rule in the memory that the archive leaves.
 func (e *Engine) quota() int64 {
-	return e.opt.MaxMemory / int64(max(len(e.rules.Load().plans), 1))
+	room := e.opt.MaxMemory
+	if e.archive != nil {
+		room -= e.archive.Bytes()
+	}
+	return room / int64(max(len(e.rules.Load().plans), 1))
 }
+
+// spared is what a rule over its quota keeps: a tenth less, so that not each batch has to make room.
+func (e *Engine) spared() int64 { return e.quota() - e.quota()/10 }
 
 // evictRule drops records of one rule until it keeps to its share or everything fits, with a tenth to spare.
 func (e *Engine) evictRule(state *ruleState) {
@@ -243,9 +251,8 @@ func (e *Engine) choose(state *ruleState) (limit victim, exact []victim) {
 	if shards == shardCount || len(list) == 0 {
 		return limit, list
 	}
-	quota := e.quota()
 	have := state.bytes.Load()
-	wanted := min(e.bytes()-(e.opt.MaxMemory-e.opt.MaxMemory/10), have-quota)
+	wanted := min(e.bytes()-(e.opt.MaxMemory-e.opt.MaxMemory/10), have-e.spared())
 	// A little more than what is wanted: those at hand when it is reached stay.
 	at := int(1.1*float64(len(list))*float64(wanted)/float64(have)) + 1
 	return list[min(max(at, 0), len(list)-1)], nil
@@ -316,7 +323,7 @@ func compareVictims(a, b victim) int { return cmp.Or(compareWorth(&a, &b), a.id.
 
 // crowded says whether a rule must give more room.
 func (e *Engine) crowded(state *ruleState) bool {
-	return e.bytes() > e.opt.MaxMemory-e.opt.MaxMemory/10 && state.bytes.Load() > e.quota()
+	return e.bytes() > e.opt.MaxMemory-e.opt.MaxMemory/10 && state.bytes.Load() > e.spared()
 }
 
 // keyRule gives the length of the rule's id in the key of its plan.
