@@ -90,6 +90,18 @@ var mutations = []mutation{
 		"all[len(all)-least].Time <= add(s.Time, -r.plan.window)", "all[len(all)-least].Time <= add(s.Time, -r.plan.window/2)",
 	},
 	{
+		"a rule never learns what its pool had before", "engine/gather.go",
+		"		r.draw(d.pool, b.e.marks.at(d.scope))\n", "",
+	},
+	{
+		"a pool takes a window for too small", "engine/pool.go",
+		"if all[to-least+1].Time > add(all[to].Time, -w) {", "if all[to-least+1].Time > add(all[to].Time, -w/2) {",
+	},
+	{
+		"a rule that has its events to itself again begins anew", "engine/state.go",
+		"return l.kin(ctx, append(missing, behind...))", "_ = behind\n	return nil",
+	},
+	{
 		"a save writes over the deadlines of the one before it", "engine/deadline.go",
 		"		m.rows++\n", "		m.rows += 0\n",
 	},

@@ -26,8 +26,11 @@ type batch struct {
 	adds    []addition
 	list    []wanted
 	records []*record
-	nulls   map[string]int
-	newest  map[string]int64
+	// drawings are what is done to the records of rules that have a pool; drawn those records.
+	drawings []drawing
+	drawn    []wanted
+	nulls    map[string]int
+	newest   map[string]int64
 	// front is the scope of the last hit and its newest event, which newest has not been told of.
 	front scopeFront
 	// summed are the keys of the event at hand: rules that group by the same fields share them.
@@ -36,6 +39,8 @@ type batch struct {
 	// fresh are the entries of the record at hand that count for the first time; repeats those that came again.
 	fresh   []*window.Entry
 	repeats []repeat
+	// carried is what repeats carry from now on.
+	carried []carrying
 }
 
 type scopeFront struct {
@@ -67,6 +72,8 @@ type work struct {
 	first, last int32
 	// next is the next work of the node; 0 where there is none.
 	next int32
+	// drawn says that a pool has the additions, too.
+	drawn bool
 }
 
 // addition is one hit.
@@ -81,6 +88,12 @@ type addition struct {
 type repeat struct {
 	event int32
 	entry *window.Entry
+}
+
+// carrying says that an incident leaves with an event.
+type carrying struct {
+	entry *window.Entry
+	slot  int64
 }
 
 // summed is a key whose node is known.
@@ -108,15 +121,18 @@ func (b *batch) done() {
 	clear(b.adds)
 	clear(b.list)
 	clear(b.records)
+	clear(b.drawings[:cap(b.drawings)])
+	clear(b.drawn[:cap(b.drawn)])
 	clear(b.summed)
 	clear(b.byKey)
 	clear(b.nulls)
 	clear(b.newest)
 	clear(b.fresh[:cap(b.fresh)])
 	clear(b.repeats[:cap(b.repeats)])
+	clear(b.carried[:cap(b.carried)])
 	*b = batch{
 		evidence: b.evidence[:0], hashes: b.hashes[:0], nodes: b.nodes[:0], byKey: b.byKey, works: b.works[:0], adds: b.adds[:0],
-		list: b.list[:0], records: b.records[:0], nulls: b.nulls, newest: b.newest, summed: b.summed[:0], fresh: b.fresh[:0], repeats: b.repeats[:0],
+		list: b.list[:0], records: b.records[:0], drawings: b.drawings[:0], drawn: b.drawn[:0], nulls: b.nulls, newest: b.newest, summed: b.summed[:0], fresh: b.fresh[:0], repeats: b.repeats[:0], carried: b.carried[:0],
 	}
 	batches.Put(b)
 }
@@ -127,10 +143,10 @@ func (b *batch) take(i int, hits []match.Hit) {
 	b.summed = b.summed[:0]
 	for h := range hits {
 		hit := &hits[h]
-		p := b.rules.plans[hit.Rule]
+		p := b.rules.units[hit.Rule]
 		b.outcomes[i].Matched = true
 		if hit.Null {
-			b.nulls[p.rule.ID]++
+			p.eachRule(func(of *plan) { b.nulls[of.rule.ID]++ })
 		}
 		at, null, ok := p.place(hit, ev.Tenancy)
 		if !ok {

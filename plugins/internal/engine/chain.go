@@ -58,7 +58,7 @@ func (p *passing) give(r *record, inc *incident.Incident) {
 	ev := &event.Event{ID: inc.ID, Time: inc.Fired, Tenancy: r.tenancy, Doc: inc.OCSF()}
 	var hits []match.Hit
 	for _, hit := range rules.set.MatchIncident(inc.Rule.ID, ev, hits) {
-		of := rules.plans[hit.Rule]
+		of := rules.units[hit.Rule]
 		if hit.Null {
 			p.e.metrics.NullKeys(of.rule.ID, 1)
 		}
@@ -96,7 +96,7 @@ func (p *passing) take(r *record, f *feeding) *record {
 			r.short = f.plan.state.lost.Load()
 			p.l.put(r)
 		}
-		if r.tenancy == "" && r.key == nil {
+		if r.blank() {
 			r.tenancy, r.key = f.tenancy, f.key
 		}
 		if r.short == window.MaxTime {

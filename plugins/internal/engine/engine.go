@@ -168,7 +168,9 @@ type Engine struct {
 
 // ruleset is the rules as they stand.
 type ruleset struct {
-	plans []*plan
+	// plans are those of the rules; units those by which events are matched: of pools, and of rules that have none.
+	plans, units []*plan
+	// byKey has all that have records.
 	byKey map[string]*plan
 	// byState finds the plan of a record's id.
 	byState map[uint32]*plan
@@ -176,6 +178,8 @@ type ruleset struct {
 	lists   map[string]match.List
 	// depth is that of the deepest plan; 0 where no rule takes incidents.
 	depth int
+	// shares is the number of parts that memory is divided into.
+	shares int
 }
 
 // New makes an engine and reads what its store holds.
@@ -209,6 +213,7 @@ func New(ctx context.Context, opt Options) (*Engine, error) {
 func (e *Engine) newRuleset(rules []*rule.Rule, lists map[string]match.List) (*ruleset, error) {
 	var enabled []*rule.Rule
 	s := &ruleset{byKey: map[string]*plan{}, byState: map[uint32]*plan{}, lists: lists}
+	known := map[string]bool{}
 	for _, r := range rules {
 		if !r.Enabled {
 			continue
@@ -217,29 +222,51 @@ func (e *Engine) newRuleset(rules []*rule.Rule, lists map[string]match.List) (*r
 		if err != nil {
 			return nil, fmt.Errorf("planning rules: %w", err)
 		}
-		if s.byKey[p.key] != nil {
+		if known[p.key] {
 			return nil, fmt.Errorf("planning rules: two rules have the id %s", r.ID)
 		}
-		p.state = e.states.of(p.key)
-		if e.store == nil {
-			// Nothing is saved in rows.
-			p.chunk = 0
-		}
-		s.byKey[p.key] = p
-		s.byState[p.state.number] = p
+		known[p.key] = true
 		s.plans = append(s.plans, p)
 		enabled = append(enabled, r)
+	}
+	if err := s.pool(); err != nil {
+		return nil, fmt.Errorf("planning rules: %w", err)
+	}
+	for _, p := range s.plans {
+		s.name(e, p)
+		if p.pool != nil && p.pool.state == nil {
+			s.name(e, p.pool)
+		}
 	}
 	if err := s.chain(enabled); err != nil {
 		return nil, err
 	}
-	set, err := match.Compile(enabled)
+	matched := make([]*rule.Rule, len(s.units))
+	for i, p := range s.units {
+		matched[i] = p.rule
+	}
+	set, err := match.Compile(matched)
 	if err != nil {
 		return nil, fmt.Errorf("compiling rules: %w", err)
 	}
 	set.SetLists(lists)
 	s.set = set
 	return s, nil
+}
+
+// name gives a plan its state, under which it is found where it has records.
+func (s *ruleset) name(e *Engine, p *plan) {
+	p.state = e.states.of(p.key)
+	if e.store == nil {
+		// Nothing is saved in rows.
+		p.chunk = 0
+	}
+	if p.members != nil && len(p.members) < 2 {
+		return
+	}
+	s.byKey[p.key] = p
+	s.byState[p.state.number] = p
+	s.shares += max(len(p.members), 1)
 }
 
 // MayMatch is false only when no rule can match an event with these facts.
@@ -260,11 +287,12 @@ func (e *Engine) SetLists(lists map[string]match.List) {
 func (e *Engine) Reload(rules []*rule.Rule) error {
 	e.clock.Lock()
 	defer e.clock.Unlock()
-	next, err := e.newRuleset(rules, e.rules.Load().lists)
+	old := e.rules.Load()
+	next, err := e.newRuleset(rules, old.lists)
 	if err != nil {
 		return err
 	}
-	if e.rules.Load().depth == 0 {
+	if old.depth == 0 {
 		// A rule takes the incidents that settle from now on.
 		e.fed.Store(e.marks.picture())
 	}
@@ -272,6 +300,7 @@ func (e *Engine) Reload(rules []*rule.Rule) error {
 	for i := range e.shards {
 		s := &e.shards[i]
 		s.mu.Lock()
+		e.regroup(s, old, next)
 		s.each(func(r *record) {
 			if p := next.byKey[r.plan.key]; p != nil {
 				r.replan(p)

@@ -140,14 +140,13 @@ func (e *Engine) overQuota() []*ruleState {
 	if e.bytes() <= e.opt.MaxMemory {
 		return nil
 	}
-	quota := e.quota()
 	type use struct {
 		of    *ruleState
 		bytes int64
 	}
 	var over []use
 	for _, s := range e.states.all() {
-		if n := s.bytes.Load(); n > quota {
+		if n := s.bytes.Load(); n > e.quota(s) {
 			over = append(over, use{of: s, bytes: n})
 		}
 	}
@@ -161,17 +160,25 @@ func (e *Engine) overQuota() []*ruleState {
 	return list
 }
 
-// quota is the share of one rule in the memory that the archive leaves.
-func (e *Engine) quota() int64 {
+// quota is the share of one rule, or of those that share a pool, in the memory that the archive leaves.
+func (e *Engine) quota(state *ruleState) int64 {
 	room := e.opt.MaxMemory
 	if e.archive != nil {
 		room -= e.archive.Bytes()
 	}
-	return room / int64(max(len(e.rules.Load().plans), 1))
+	rules := e.rules.Load()
+	share := 1
+	if p := rules.byState[state.number]; p != nil {
+		share = max(len(p.members), 1)
+	}
+	return room / int64(max(rules.shares, 1)) * int64(share)
 }
 
 // spared is what a rule over its quota keeps: a tenth less, so that not each batch has to make room.
-func (e *Engine) spared() int64 { return e.quota() - e.quota()/10 }
+func (e *Engine) spared(state *ruleState) int64 {
+	quota := e.quota(state)
+	return quota - quota/10
+}
 
 // evictRule drops records of one rule until it keeps to its share or everything fits, with a tenth to spare.
 func (e *Engine) evictRule(state *ruleState) {
@@ -199,9 +206,14 @@ func (e *Engine) evictRule(state *ruleState) {
 	} else {
 		e.eachVictim(state, 0, shardCount, func(v *victim) bool { return compareWorth(v, &limit) <= 0 && drop(v) })
 	}
-	if dropped > 0 {
-		e.metrics.Evicted(state.key[:keyRule(state.key)], dropped, e.store == nil)
+	if dropped == 0 {
+		return
 	}
+	if p := e.rules.Load().byState[state.number]; p != nil {
+		p.eachRule(func(of *plan) { e.metrics.Evicted(of.rule.ID, dropped, e.store == nil) })
+		return
+	}
+	e.metrics.Evicted(state.key[:keyRule(state.key)], dropped, e.store == nil)
 }
 
 // layOver makes records of these rules rest until everything fits, with a tenth to spare. It goes on where it stopped before.
@@ -252,7 +264,7 @@ func (e *Engine) choose(state *ruleState) (limit victim, exact []victim) {
 		return limit, list
 	}
 	have := state.bytes.Load()
-	wanted := min(e.bytes()-(e.opt.MaxMemory-e.opt.MaxMemory/10), have-e.spared())
+	wanted := min(e.bytes()-(e.opt.MaxMemory-e.opt.MaxMemory/10), have-e.spared(state))
 	// A little more than what is wanted: those at hand when it is reached stay.
 	at := int(1.1*float64(len(list))*float64(wanted)/float64(have)) + 1
 	return list[min(max(at, 0), len(list)-1)], nil
@@ -323,7 +335,7 @@ func compareVictims(a, b victim) int { return cmp.Or(compareWorth(&a, &b), a.id.
 
 // crowded says whether a rule must give more room.
 func (e *Engine) crowded(state *ruleState) bool {
-	return e.bytes() > e.opt.MaxMemory-e.opt.MaxMemory/10 && state.bytes.Load() > e.spared()
+	return e.bytes() > e.opt.MaxMemory-e.opt.MaxMemory/10 && state.bytes.Load() > e.spared(state)
 }
 
 // keyRule gives the length of the rule's id in the key of its plan.

@@ -145,19 +145,30 @@ func (b *batch) apply(ctx context.Context, list []wanted, shards uint64) error {
 	if err := l.load(ctx, list); err != nil {
 		return fmt.Errorf("loading state of %d keys: %w", len(list), err)
 	}
-	var waits []deadline
 	b.records = slices.Grow(b.records[:0], len(list))[:len(list)]
+	clear(b.records)
+	if err := b.gather(ctx, l, list); err != nil {
+		l.failed(b.records)
+		return err
+	}
+	var waits []deadline
 	for i := range list {
-		b.records[i] = b.applyOne(l, &b.works[list[i].work], list[i].record, &waits)
+		if w := &b.works[list[i].work]; w.plan.members == nil {
+			b.records[i] = b.applyOne(l, w, list[i].record, false, &waits)
+		}
+	}
+	for i := range b.drawings {
+		b.records = append(b.records, b.applyDrawing(l, i, &waits))
 	}
 	return b.e.save(ctx, l, b.records, saving{waits: waits})
 }
 
 // applyOne does the work on one record, which is made where there is none, and adds the deadline that follows from it.
-func (b *batch) applyOne(l *locked, w *work, r *record, waits *[]deadline) *record {
+// behind says that it has just been brought up to what its pool has: all of it is to be judged, and not only what the batch brings.
+func (b *batch) applyOne(l *locked, w *work, r *record, behind bool, waits *[]deadline) *record {
 	e := b.e
 	mark := e.marks.at(w.scope)
-	b.fresh, b.repeats = b.fresh[:0], b.repeats[:0]
+	b.fresh, b.repeats, b.carried = b.fresh[:0], b.repeats[:0], b.carried[:0]
 	r = b.insert(l, w, r, mark)
 	if r == nil {
 		return nil
@@ -172,7 +183,11 @@ func (b *batch) applyOne(l *locked, w *work, r *record, waits *[]deadline) *reco
 	}
 	var grown []*slot
 	if r.plan.monotone {
-		grown = r.fire(b.fresh, e.opt.IncidentsFrom)
+		judged := b.fresh
+		if behind && len(b.fresh)+len(b.repeats) > 0 {
+			judged = slices.Clone(r.series.All())
+		}
+		grown = r.fire(judged, e.opt.IncidentsFrom)
 	} else {
 		for _, entry := range b.fresh {
 			grown = append(grown, r.coverNew(entry)...)
@@ -201,7 +216,9 @@ func (b *batch) insert(l *locked, w *work, r *record, mark int64) *record {
 					return
 				}
 			}
-			b.outcomes[a.event].Late = true
+			if !w.drawn {
+				b.outcomes[a.event].Late = true
+			}
 			return
 		}
 		if r == nil {
@@ -209,8 +226,7 @@ func (b *batch) insert(l *locked, w *work, r *record, mark int64) *record {
 			r.short = w.plan.state.lost.Load()
 			l.put(r)
 		}
-		if r.tenancy == "" && r.key == nil {
-			// The record was found damaged, and begins anew.
+		if r.blank() {
 			r.tenancy, r.key = w.tenancy, w.key
 		}
 		if r.short == window.MaxTime {
@@ -260,6 +276,9 @@ func (b *batch) announce(r *record, w *work, grown []*slot) {
 		case !emit.Update || !reopened && carrier.Time < add(s.sentAt, b.e.every(r.plan)):
 			continue
 		}
+		if len(b.fresh) == 0 {
+			b.carried = append(b.carried, carrying{entry: carrier, slot: s.start})
+		}
 		inc := r.message(s, action, carrier.Time)
 		if !slices.Contains(carrier.Carried, s.start) {
 			carrier.Carried = append(carrier.Carried, s.start)
@@ -275,14 +294,24 @@ func (b *batch) announce(r *record, w *work, grown []*slot) {
 	}
 }
 
-// carrier gives the event of the batch that an incident leaves with: the latest one that counts in it.
+// carrier gives the event of the batch that an incident leaves with: the latest one that counts in it. Where all of them were in the record,
+// its pool has had them a moment before.
 func (b *batch) carrier(s *slot) *window.Entry {
 	for _, e := range slices.Backward(b.fresh) {
 		if covers(e, s) {
 			return e
 		}
 	}
-	return b.fresh[len(b.fresh)-1]
+	if len(b.fresh) > 0 {
+		return b.fresh[len(b.fresh)-1]
+	}
+	latest := b.repeats[0].entry
+	for i := range b.repeats {
+		if e := b.repeats[i].entry; covers(e, s) && (!covers(latest, s) || window.Compare(e, latest) > 0) {
+			latest = e
+		}
+	}
+	return latest
 }
 
 // repeat sends again what an event carried when it came before.
@@ -293,7 +322,7 @@ func (b *batch) repeat(r *record) {
 		}
 		for _, start := range again.entry.Carried {
 			for _, s := range r.slots {
-				if s.start != start {
+				if s.start != start || slices.Contains(b.carried, carrying{entry: again.entry, slot: start}) {
 					continue
 				}
 				action := incident.Update

@@ -59,6 +59,10 @@ type plan struct {
 	feeds   bool
 	// captures holds the texts of all captures, by pattern.
 	captures [][]string
+	// pool is what the events are left to where other rules take them, too; nil where the rule cannot share any.
+	pool *plan
+	// members are the plans that a pool is for, those that need the fewest events first; nil for a rule.
+	members []*plan
 }
 
 // patternPlan is one pattern made ready.

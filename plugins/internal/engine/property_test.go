@@ -154,12 +154,17 @@ type ledger struct {
 	mu     sync.Mutex
 	latest map[string]*incident.Incident
 	wrong  string
+	// only names the rule whose incidents are kept; "" for all.
+	only string
 }
 
 func (l *ledger) take(list []*incident.Incident) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, inc := range list {
+		if l.only != "" && inc.Rule.ID != l.only {
+			continue
+		}
 		old := l.latest[inc.ID]
 		if old != nil && old.Revision == inc.Revision && content(old) != content(inc) {
 			l.wrong = fmt.Sprintf("two contents in one revision:\n%s\n%s", show(old), show(inc))
@@ -248,12 +253,23 @@ type player struct {
 	ticks    int
 	acked    []string
 	mark     event.Time
+	// sets are rules to reload; none where they stay.
+	sets [][]*rule.Rule
 }
 
 // replay feeds a history in a random way and gives the settled set.
 func replay(rt *rapid.T, t *testing.T, rules []*rule.Rule, events []seen, emit EmitOptions) map[string]string {
+	return replayReloading(rt, t, [][]*rule.Rule{rules}, events, emit)
+}
+
+// replayReloading does the same with rules that are those of one of the sets, and those of another one later.
+func replayReloading(rt *rapid.T, t *testing.T, sets [][]*rule.Rule, events []seen, emit EmitOptions) map[string]string {
 	p := &player{rt: rt, t: t, store: newStore(), out: &ledger{latest: map[string]*incident.Incident{}}, mark: zero - 1000_000}
-	p.opt = Options{Rules: rules, Emit: emit}
+	p.opt = Options{Rules: sets[0], Emit: emit}
+	if p.sets = sets; len(sets) > 1 {
+		// The others are not there all the time: they find what they see, and forget it when they go.
+		p.out.only = sets[0][0].ID
+	}
 	p.inMemory = rapid.IntRange(0, 2).Draw(rt, "in memory") == 0
 	p.opt.UpdateEvery = []event.Time{0, 0, 3000}[rapid.IntRange(0, 2).Draw(rt, "update every")].Sub(0)
 	if !p.inMemory {
@@ -269,6 +285,7 @@ func replay(rt *rapid.T, t *testing.T, rules []*rule.Rule, events []seen, emit E
 	}
 	var before []*event.Event
 	for len(left) > 0 {
+		p.reload()
 		n := rapid.IntRange(1, len(left)).Draw(rt, "batch")
 		var batch []*event.Event
 		for _, s := range left[:n] {
@@ -313,7 +330,13 @@ func (p *player) start() {
 	}
 	p.e = e
 	p.boot++
-	for _, of := range e.rules.Load().plans {
+	p.shorten()
+}
+
+// shorten makes the rows of the store as short as the history wants them.
+func (p *player) shorten() {
+	rules := p.e.rules.Load()
+	for _, of := range slices.Concat(rules.plans, rules.units) {
 		if !p.inMemory {
 			of.chunk = p.chunk
 		}
@@ -338,6 +361,21 @@ func (p *player) rest() {
 	if p.e.memory.records.Load() > 0 {
 		p.e.sweep(shardCount)
 	}
+}
+
+// reload swaps the rules, now and then.
+func (p *player) reload() {
+	if len(p.sets) == 1 || rapid.Bool().Draw(p.rt, "keep") {
+		return
+	}
+	p.opt.Rules = rapid.SampledFrom(p.sets).Draw(p.rt, "rules")
+	if rapid.Bool().Draw(p.rt, "restart") {
+		p.restart()
+	}
+	if err := p.e.Reload(p.opt.Rules); err != nil {
+		p.t.Fatal(err)
+	}
+	p.shorten()
 }
 
 func (p *player) restart() {
@@ -368,18 +406,33 @@ func (p *player) observe(batch []*event.Event) {
 	if err != nil {
 		if rapid.Bool().Draw(p.rt, "die") {
 			p.restart()
+			// The input may cut what comes again into other batches.
+			p.take(batch[:rapid.IntRange(0, len(batch)).Draw(p.rt, "first")])
 		}
 		if outcomes, err = p.e.Observe(context.Background(), batch); err != nil {
 			p.rt.Fatal(err)
 		}
 	}
+	p.heed(batch, outcomes)
+	p.rest()
+}
+
+// take gives a batch that nothing befalls.
+func (p *player) take(batch []*event.Event) {
+	outcomes, err := p.e.Observe(context.Background(), batch)
+	if err != nil {
+		p.rt.Fatal(err)
+	}
+	p.heed(batch, outcomes)
+}
+
+func (p *player) heed(batch []*event.Event, outcomes []Outcome) {
 	for i, o := range outcomes {
 		if o.Late && batch[i].Time >= p.mark {
 			p.rt.Fatalf("%s is late", batch[i].ID)
 		}
 		p.out.take(o.Incidents)
 	}
-	p.rest()
 }
 
 // tick gives a tick until it is taken; sometimes its message is lost, and what it fired leaves with a later one.

@@ -22,6 +22,10 @@ type record struct {
 	slides  []*slide
 	witness witness
 	slots   []*slot
+	// level are, of a pool, the rules whose own records for this key have all that it has. It is never saved.
+	level []*ruleState
+	// asks says that the rule shared its events with others until a moment ago, and that its pool may have more of them.
+	asks bool
 	// pruned is the time at and below which entries are gone.
 	pruned int64
 	// short is the latest event time of which events were lost; window.MinTime where none were,
@@ -103,6 +107,9 @@ func newRecord(p *plan, id recordID, tenancy string, key []any) *record {
 	return r
 }
 
+// blank says that the record was found damaged, and begins anew.
+func (r *record) blank() bool { return r.tenancy == "" && r.key == nil }
+
 func (r *record) judge() *judge {
 	j := &judge{p: r.plan, root: r.plan.root, s: &r.series, key: r.key}
 	if r.plan.joined != 0 {
@@ -149,12 +156,16 @@ type hit struct {
 
 // insert adds an event's match of one pattern. isNew is false where the event was counted before.
 func (r *record) insert(ev *event.Event, h hit) (e *window.Entry, isNew bool) {
-	pattern := h.pattern
-	added := window.Entry{ID: ev.ID, Hash: h.hash, Time: int64(ev.Time), Patterns: 1 << pattern, Evidence: h.evidence}
+	added := window.Entry{ID: ev.ID, Hash: h.hash, Time: int64(ev.Time), Patterns: 1 << h.pattern, Evidence: h.evidence}
 	if len(h.captures) > 0 {
-		added.Values = make([][]any, pattern+1)
-		added.Values[pattern] = h.captures
+		added.Values = make([][]any, h.pattern+1)
+		added.Values[h.pattern] = h.captures
 	}
+	return r.add(added, h.pattern)
+}
+
+// add adds what a pattern makes of an event, under the rules of insert.
+func (r *record) add(added window.Entry, pattern int) (e *window.Entry, isNew bool) {
 	known := r.series.Len()
 	e, grown := r.series.Insert(added)
 	if !grown {

@@ -163,57 +163,27 @@ type wanted struct {
 
 // load brings records into memory; those without a row stay absent.
 func (l *locked) load(ctx context.Context, list []wanted) error {
-	var missing []int
+	var missing, behind []*wanted
 	var near *record
 	for i := range list {
 		w := &list[i]
-		w.record = l.e.shards[w.id.shard()].find(w.id, near)
+		l.find(w, near)
 		switch {
 		case w.record != nil:
-			near = w.record
-		case l.e.store == nil:
-			w.record = l.wake(w)
-		default:
-			missing = append(missing, i)
+			if near = w.record; near.asks && !w.plan.shared() {
+				behind = append(behind, w)
+			}
+		case l.e.store != nil:
+			missing = append(missing, w)
 		}
 	}
-	if len(missing) == 0 {
+	if len(missing)+len(behind) == 0 {
 		return nil
 	}
-	keys := make([]string, len(missing))
-	for i, at := range missing {
-		keys[i] = rowKey(list[at].plan.key, list[at].id.sum)
-	}
-	rows, err := l.loadRows(ctx, keys)
-	if err != nil {
+	if err := l.fetch(ctx, missing); err != nil {
 		return err
 	}
-	var loaded []*record
-	for i, at := range missing {
-		if rows[i] == nil {
-			continue
-		}
-		w := &list[at]
-		r, err := decodeRecord(w.plan, w.id, rows[i])
-		if errors.Is(err, window.ErrVersion) {
-			return err
-		}
-		if err != nil {
-			l.quarantine(keys[i], rows[i], err)
-			r = newRecord(w.plan, w.id, "", nil)
-			r.short, r.dirty = window.MaxTime, true
-		}
-		w.record = r
-		loaded = append(loaded, r)
-	}
-	if err := l.loadChunks(ctx, loaded); err != nil {
-		return err
-	}
-	for _, r := range loaded {
-		r.rebuild()
-		l.put(r)
-	}
-	return nil
+	return l.kin(ctx, append(missing, behind...))
 }
 
 func (l *locked) loadRows(ctx context.Context, keys []string) ([][]byte, error) {

@@ -70,6 +70,9 @@ func TestThreadsChangeNothing(t *testing.T) {
 		"window: 10s\npatterns: {a: {match: {unmapped.p: a}, having: count() >= 2}, b: {match: {unmapped.p: b}}}\nwhen: a then b",
 		"window: 10s\npatterns: {a: {match: {unmapped.p: a}}, b: {match: {unmapped.p: b}}}\nwhen: a and b",
 		"patterns: {a: {match: {unmapped.p: a}}, b: {match: {unmapped.p: b}}}\nwhen: a then not b within 4s",
+		// These share a pool with the first.
+		"window: 3s\nmatch: {unmapped.p: a}\nhaving: count() >= 2",
+		"window: 40s\nmatch: {unmapped.p: a}\nhaving: count() >= 12",
 	} {
 		rules = append(rules, parseRule(t, fmt.Sprintf("id: r%d\n%s\nincident: {title: t, per: 1m}", i, text)))
 	}

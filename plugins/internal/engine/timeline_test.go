@@ -31,6 +31,7 @@ const zero = event.Time(1_795_132_800_000)
 //	tick n=1 at=10s all=5s acked=(1,2) final boot=b
 //	restart                   a new engine over the same store
 //	fail load|save            the next call of the store fails
+//	damage flip|version [id]  spoils the rows of records, of one rule or of all
 //	stats
 func TestTimelines(t *testing.T) {
 	datadriven.Walk(t, "testdata/timelines", func(t *testing.T, path string) {
@@ -72,7 +73,11 @@ func (w *timeline) run(t *testing.T, td *datadriven.TestData) string {
 		w.store.failing = td.CmdArgs[0].Key
 		return ""
 	case "damage":
-		return w.store.damage(td.CmdArgs[0].Key)
+		of := ""
+		if len(td.CmdArgs) > 1 {
+			of = td.CmdArgs[1].Key
+		}
+		return w.store.damage(td.CmdArgs[0].Key, of)
 	case "observe":
 		return w.observe(t, td.Input)
 	case "tick":
@@ -382,9 +387,10 @@ func (s *testStore) keys() []string {
 	return keys
 }
 
-func (s *testStore) damage(how string) string {
+// damage spoils the rows of records: those of one rule, or all.
+func (s *testStore) damage(how, of string) string {
 	for k, row := range s.rows {
-		if !strings.HasPrefix(k, "record/") {
+		if !strings.HasPrefix(k, "record/"+of) {
 			continue
 		}
 		switch how {

@@ -176,6 +176,38 @@ func stateHash(r *Rule) string {
 	return hex.EncodeToString(sum[:8])
 }
 
+// FilterHash is the same for rules of one pattern that take the same events by the same key: those of one FilterHash
+// see the same history, whatever each of them asks of it.
+func (r *Rule) FilterHash() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "1\nscope %s\n", r.Scope)
+	p := r.Patterns[0]
+	writeCondition(&b, p.Match)
+	if p.Where != nil {
+		fmt.Fprintf(&b, "\nwhere %s", p.Where)
+	}
+	for _, k := range p.GroupBy {
+		b.WriteString("\nkey")
+		for _, e := range k.From {
+			fmt.Fprintf(&b, " %q", e)
+		}
+	}
+	for i := range r.Exceptions {
+		e := &r.Exceptions[i]
+		fmt.Fprintf(&b, "\nexcept %d %d", e.From, e.Until)
+		for _, s := range e.Schedule {
+			fmt.Fprintf(&b, " %d %d %d %s", s.Days, s.From, s.To, s.Zone)
+		}
+		if e.Schedule == nil {
+			b.WriteString(" always")
+		}
+		b.WriteByte(' ')
+		writeCondition(&b, e.Match)
+	}
+	sum := sha256.Sum256([]byte(b.String()))
+	return hex.EncodeToString(sum[:8])
+}
+
 // writeCondition writes a condition so that two texts are the same only if the conditions are.
 func writeCondition(b *strings.Builder, c Condition) {
 	list := func(name string, parts []Condition) {
