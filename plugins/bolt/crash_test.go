@@ -1,9 +1,12 @@
 package bolt
 
 import (
+	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -12,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	bbolt "go.etcd.io/bbolt"
 
 	"benthos-oci/tests/faults"
@@ -98,8 +102,84 @@ func TestKillInAWriteLeavesTheStateBeforeOrAfterIt(t *testing.T) {
 	faults.Measured(t, "kills in a write", "%d kills within %d writes: readable after %d, always the state before or after a write", kills, last, readable)
 }
 
+// TestFileOfTheFormatBeforeIsTakenOver opens a file as the version before wrote it: its items are there, and it has a journal from then on.
+func TestFileOfTheFormatBeforeIsTakenOver(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s.db")
+	formatTwo(t, path)
+	for round := range 2 {
+		s, err := Open(Options{Path: path, Bucket: "cache"})
+		if err != nil {
+			t.Fatalf("round %d: %v", round, err)
+		}
+		if diff := cmp.Diff([]string{"value a", "value b", "<none>"}, load(t, s, "a", "b", "c")); diff != "" {
+			t.Errorf("round %d: items (-want +got):\n%s", round, diff)
+		}
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Remove(journalPath(path)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(Options{Path: path, Bucket: "cache"}); !errors.Is(err, ErrJournal) {
+		t.Errorf("without the journal that it got: got %v, want %v", err, ErrJournal)
+	}
+}
+
+// TestFileOfTheFormatBeforeWithDamageIsRefused takes an item out of one.
+func TestFileOfTheFormatBeforeWithDamageIsRefused(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s.db")
+	formatTwo(t, path)
+	db, err := bbolt.Open(path, 0o600, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = db.Update(func(tx *bbolt.Tx) error { return tx.Bucket([]byte("values/cache")).Delete([]byte("a")) })
+	if err := errors.Join(err, db.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(Options{Path: path, Bucket: "cache"}); !errors.Is(err, ErrDamaged) {
+		t.Errorf("got %v, want %v", err, ErrDamaged)
+	}
+}
+
+// formatTwo writes a file of the format before, with two items, as that version did.
+func formatTwo(t *testing.T, path string) {
+	t.Helper()
+	db, err := bbolt.Open(path, 0o600, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = db.Update(func(tx *bbolt.Tx) error {
+		meta, err := tx.CreateBucket([]byte("benthos-oci"))
+		if err != nil {
+			return err
+		}
+		values, err := tx.CreateBucket([]byte("values/cache"))
+		if err != nil {
+			return err
+		}
+		expiry, err := tx.CreateBucket([]byte("expiry/cache"))
+		if err != nil {
+			return err
+		}
+		expires := binary.BigEndian.AppendUint64(nil, 1<<50)
+		var sum uint64
+		put := func(key string, expires []byte) error {
+			stored := crc32.Update(crc32.Update(crc32.Update(0, castagnoli, []byte(key)), castagnoli, expires), castagnoli, []byte("value "+key))
+			sum += uint64(stored)
+			return values.Put([]byte(key), append(binary.BigEndian.AppendUint32(bytes.Clone(expires), stored), "value "+key...))
+		}
+		err = errors.Join(put("a", make([]byte, 8)), put("b", expires), expiry.Put(append(expires, 'b'), nil), meta.Put([]byte("format"), []byte{2}))
+		return errors.Join(err, meta.Put([]byte("values/cache"), binary.BigEndian.AppendUint64([]byte{0, 0, 0, 0, 0, 0, 0, 2}, sum)))
+	})
+	if err := errors.Join(err, db.Close()); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestOtherFormatsAreRefused(t *testing.T) {
-	for _, other := range []byte{format - 1, format + 1} {
+	for _, other := range []byte{formatWithoutJournal - 1, formatWithoutJournal, format + 1} {
 		path := filepath.Join(t.TempDir(), "s.db")
 		if err := openStore(t, Options{Path: path, Bucket: "cache"}).Close(); err != nil {
 			t.Fatal(err)

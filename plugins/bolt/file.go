@@ -47,6 +47,15 @@ type file struct {
 	key  string // in the table of open files; "" for a temporary one
 	now  func() time.Time
 	refs int // guarded by open.mu
+
+	// writing is held for a write: one at a time, in the order of the journal.
+	writing sync.Mutex
+	journal *journal // guarded by writing; nil for a temporary file
+	// lost is why a transaction never ended; bbolt waits for it for ever. Guarded by writing.
+	lost error
+	// mu is held to change pending, which only happens while writing is held, too.
+	mu      sync.RWMutex
+	pending pending
 }
 
 // open is the table of files that this process holds.
@@ -73,7 +82,10 @@ func openFile(o Options) (*file, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening %s: %w", o.Path, explain(key, err))
 	}
-	f := &file{db: db, path: o.Path, key: key, now: o.Now, refs: 1}
+	f := &file{db: db, path: o.Path, key: key, now: o.Now, refs: 1, pending: pending{}}
+	if err := f.begin(o); err != nil {
+		return nil, errors.Join(fmt.Errorf("opening %s: %w", o.Path, explain(key, err)), f.close())
+	}
 	// The id is only for the message that another process shows; without it the lock works as well.
 	_ = os.WriteFile(holderPath(key), []byte(strconv.Itoa(os.Getpid())+"\n"), 0o600)
 	open.files[key] = f
@@ -106,6 +118,9 @@ func openNewDB(path string, noSync bool, whole int64) (*bbolt.DB, error) {
 	info, err := os.Stat(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
+		if _, err := os.Stat(journalPath(path)); !errors.Is(err, fs.ErrNotExist) {
+			return nil, errors.Join(fmt.Errorf("%w: the file is not there, and its journal is", ErrJournal), err)
+		}
 		if err := create(path, noSync); err != nil {
 			return nil, err
 		}
@@ -173,8 +188,21 @@ func (f *file) view(fn func(*bbolt.Tx) error) error {
 	return guard(func() error { return f.db.View(fn) })
 }
 
+// update changes the database. Whoever calls it holds f.writing.
 func (f *file) update(fn func(*bbolt.Tx) error) error {
-	return guard(func() error { return f.db.Update(fn) })
+	if f.lost != nil {
+		return f.lost
+	}
+	ended := false
+	err := guard(func() (err error) {
+		err = f.db.Update(fn)
+		ended = true
+		return err
+	})
+	if !ended {
+		f.lost = err
+	}
+	return err
 }
 
 func holderPath(path string) string { return path + ".pid" }
@@ -188,10 +216,13 @@ func explain(path string, err error) error {
 			holder = "the process with id " + strings.TrimSpace(string(pid))
 		}
 		return fmt.Errorf("%s holds it; stop that one, or give each its own path: %w", holder, err)
+	case errors.Is(err, ErrJournal):
+		return fmt.Errorf("put back the two that were written together, or move both away, the file and %s, to begin with an empty one, "+
+			"then the inputs read again from their `start`: %w", journalPath(path), err)
 	case errors.Is(err, ErrDamaged), errors.Is(err, bolterrors.ErrInvalid), errors.Is(err, bolterrors.ErrChecksum), errors.Is(err, bolterrors.ErrVersionMismatch),
 		strings.Contains(err.Error(), "file size too small"):
-		return fmt.Errorf("the file is damaged, or no state store; move it away to begin with an empty one, "+
-			"then the inputs read again from their `start`: %w", err)
+		return fmt.Errorf("the file is damaged, or no state store; move it away, with %s, to begin with an empty one, "+
+			"then the inputs read again from their `start`: %w", journalPath(path), err)
 	case errors.Is(err, ErrFormat):
 		return fmt.Errorf("use the program that wrote it, or move it away to begin with an empty one, "+
 			"then the inputs read again from their `start`: %w", err)
@@ -214,11 +245,15 @@ func openTemporary(o Options) (*file, error) {
 	// An open file lives on without its name, so nothing is left behind however the process ends.
 	// Where the system does not allow that, the directory stays until it is cleaned.
 	_ = os.RemoveAll(dir)
-	return &file{db: db, path: path, now: o.Now, refs: 1}, nil
+	f := &file{db: db, path: path, now: o.Now, refs: 1, pending: pending{}}
+	if err := f.describe(); err != nil {
+		return nil, errors.Join(fmt.Errorf("making a temporary store: %w", err), f.close())
+	}
+	return f, nil
 }
 
-// release closes the file once all its stores have let go.
-func (f *file) release() error {
+// release closes the file once all its stores have let go; what is pending is folded first where fold says so.
+func (f *file) release(fold bool) error {
 	open.mu.Lock()
 	defer open.mu.Unlock()
 	f.refs--
@@ -229,8 +264,25 @@ func (f *file) release() error {
 		delete(open.files, f.key)
 		_ = os.Remove(holderPath(f.key))
 	}
-	if err := f.db.Close(); err != nil {
+	var err error
+	f.writing.Lock()
+	defer f.writing.Unlock()
+	if fold && len(f.pending) > 0 {
+		err = f.fold(write{})
+	}
+	if err = errors.Join(err, f.close()); err != nil {
 		return fmt.Errorf("closing %s: %w", f.path, err)
 	}
 	return nil
+}
+
+func (f *file) close() error {
+	var err error
+	if f.journal != nil {
+		err = f.journal.close()
+	}
+	if f.lost != nil {
+		return err
+	}
+	return errors.Join(err, f.db.Close())
 }

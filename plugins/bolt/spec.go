@@ -27,21 +27,23 @@ func spec() *service.ConfigSpec {
 	return service.NewConfigSpec().
 		Stable().
 		Categories("Local").
-		Summary("Stores items in one local file, durably, with one transaction and one fsync for each write or batch of writes.").
+		Summary("Stores items in one local file, durably, with one fsync for each write or batch of writes.").
 		Description(`
-The file is a [bbolt](https://github.com/etcd-io/bbolt) database. The inputs of this program save their cursors in it,
+The file is a [bbolt](https://github.com/etcd-io/bbolt) database, with a journal beside it (`+"`<path>.journal`"+`). The inputs of this program save their cursors in it,
 and `+"`correlate`"+` its windows; any other component that takes a cache may use it too.
 
 ## Durability
 
 A write has reached the disk when it returns. `+"`correlate`"+` writes everything that a batch of messages changed in one
-transaction, so that after a crash either all of it is there or nothing. A process killed at any point leaves the state
-of its last finished write.
+piece, so that after a crash either all of it is there or nothing. A process killed at any point leaves the state
+of its last finished write. Writes go to the journal, which is folded into the database when it is full and when the process ends:
+the two files belong together, and are copied, moved and restored together.
 
 ## Damage
 
-Each item carries a checksum, and the file the total of all of them. When it is opened everything is read and compared, a second or two
-for each gigabyte: a file with a flipped bit, a torn page or a missing item is refused with a sentence, and is never taken for an empty one.
+Each item and each write carries a checksum, and the file the total of all items. When it is opened everything is read and compared, a second or two
+for each gigabyte: a file with a flipped bit, a torn page or a missing item is refused with a sentence, and is never taken for an empty one,
+nor is one whose journal is missing or another one.
 Where only the page is damaged that makes the last write count, the state before that write is used.
 
 ## One process
@@ -52,6 +54,7 @@ process waits for one second, then reports the id of the process that holds the 
 ## Size
 
 Expired items are removed as later writes come by, a few at a time. The file does not shrink: free pages are used again.
+The journal has at most 8 MiB.
 
 ## Tests
 

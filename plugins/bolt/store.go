@@ -1,13 +1,10 @@
 package bolt
 
 import (
-	"bytes"
 	"cmp"
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"slices"
-	"strings"
+	"os"
 	"sync"
 	"time"
 
@@ -18,7 +15,8 @@ import (
 // Store is a set of items in a file. Its methods are safe for concurrent use.
 type Store struct {
 	file   *file
-	values []byte // names of the buckets
+	bucket string
+	values []byte // names of the buckets of the database
 	expiry []byte
 
 	closing sync.Once
@@ -48,14 +46,19 @@ type Options struct {
 	// Now is the wall time for TTLs; nil means time.Now.
 	Now func() time.Time
 
-	whole int64 // wholeBytes where it is 0
+	whole   int64                // wholeBytes where it is 0
+	journal int64                // largestJournal where it is 0
+	sync    func(*os.File) error // syncContents where it is nil
 }
 
 // ErrFormat says that a file was written by another version of this program, or by another program.
 var ErrFormat = errors.New("the file is not a state store of this version")
 
 const (
-	format     = 2
+	format = 3
+	// formatWithoutJournal is the one before, which is the same but for the journal.
+	formatWithoutJournal = 2
+
 	metaBucket = "benthos-oci"
 	// sweepLimit bounds the expired items that one write removes on its way.
 	sweepLimit = 64
@@ -71,9 +74,9 @@ func Open(o Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{file: f, values: []byte("values/" + o.Bucket), expiry: []byte("expiry/" + o.Bucket), whole: cmp.Or(o.whole, wholeBytes)}
+	s := &Store{file: f, bucket: o.Bucket, values: valuesOf(o.Bucket), expiry: expiryOf(o.Bucket), whole: cmp.Or(o.whole, wholeBytes)}
 	if err := s.prepare(); err != nil {
-		return nil, errors.Join(fmt.Errorf("opening %s: %w", o.Path, explain(f.path, err)), f.release())
+		return nil, errors.Join(fmt.Errorf("opening %s: %w", o.Path, explain(f.path, err)), f.release(false))
 	}
 	return s, nil
 }
@@ -84,12 +87,6 @@ func (s *Store) prepare() error {
 	ready := false
 	err := s.file.view(func(tx *bbolt.Tx) error {
 		meta := tx.Bucket([]byte(metaBucket))
-		if meta == nil {
-			return nil
-		}
-		if v := meta.Get([]byte("format")); len(v) != 1 || v[0] != format {
-			return fmt.Errorf("%w: its format is %v, this one reads %d", ErrFormat, v, format)
-		}
 		known := meta.Get(s.values) != nil
 		if !known && tx.Bucket(s.values) == nil {
 			return nil
@@ -106,21 +103,9 @@ func (s *Store) prepare() error {
 	if err != nil || ready {
 		return err
 	}
+	s.file.writing.Lock()
+	defer s.file.writing.Unlock()
 	return s.file.update(func(tx *bbolt.Tx) error {
-		meta := tx.Bucket([]byte(metaBucket))
-		if meta == nil {
-			if name, _ := tx.Cursor().First(); name != nil {
-				return fmt.Errorf("%w: it holds %q", ErrFormat, name)
-			}
-			created, err := tx.CreateBucket([]byte(metaBucket))
-			if err != nil {
-				return err
-			}
-			meta = created
-		}
-		if err := meta.Put([]byte("format"), []byte{format}); err != nil {
-			return err
-		}
 		for _, name := range [][]byte{s.values, s.expiry} {
 			if _, err := tx.CreateBucketIfNotExists(name); err != nil {
 				return err
@@ -133,26 +118,49 @@ func (s *Store) prepare() error {
 // Load gives the values of keys, aligned with them; nil where there is none or it has expired.
 // An empty value is not nil.
 func (s *Store) Load(keys []string) ([][]byte, error) {
-	if err := s.found(); err != nil {
+	err := s.found()
+	var found [][]byte
+	if err == nil {
+		found, err = s.load(keys, s.file.now().UnixMilli())
+	}
+	if err != nil {
 		return nil, fmt.Errorf("loading from %s: %w", s.file.path, err)
 	}
+	return found, nil
+}
+
+func (s *Store) load(keys []string, now int64) ([][]byte, error) {
 	found := make([][]byte, len(keys))
-	now := s.file.now().UnixMilli()
+	var rest []int // that are not pending
+	// Until all is read no write becomes visible, so that what is found is of one moment.
+	s.file.mu.RLock()
+	defer s.file.mu.RUnlock()
+	for i, key := range keys {
+		if key == "" {
+			return nil, bolterrors.ErrKeyRequired
+		}
+		it, ok := s.file.pending.get(s.bucket, key)
+		if !ok {
+			rest = append(rest, i)
+			continue
+		}
+		found[i] = it.read(now)
+	}
+	if len(rest) == 0 {
+		return found, nil
+	}
 	err := s.file.view(func(tx *bbolt.Tx) error {
 		values := tx.Bucket(s.values)
-		for i, key := range keys {
-			if key == "" {
-				return bolterrors.ErrKeyRequired
-			}
+		for _, i := range rest {
 			var err error
-			if found[i], err = alive([]byte(key), values.Get([]byte(key)), now); err != nil {
+			if found[i], err = alive([]byte(keys[i]), values.Get([]byte(keys[i])), now); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
 	if err != nil {
-		return nil, fmt.Errorf("loading from %s: %w", s.file.path, err)
+		return nil, err
 	}
 	return found, nil
 }
@@ -169,94 +177,85 @@ func alive(key, stored []byte, now int64) ([]byte, error) {
 	return append([]byte{}, it.value...), nil
 }
 
-// Save writes all items in one transaction, or none.
+// Save writes all items in one go, or none.
 func (s *Store) Save(items []Item) error {
-	now := s.file.now().UnixMilli()
-	// In the order of the keys, so that each page is found and split once. Of one key the last item counts.
-	items = slices.Clone(items)
-	slices.SortStableFunc(items, func(a, b Item) int { return strings.Compare(a.Key, b.Key) })
-	err := s.update(func(tx *bbolt.Tx, sum *total) error {
-		for _, it := range items {
-			if err := s.put(tx, sum, it, now); err != nil {
-				return fmt.Errorf("key %q: %w", it.Key, err)
-			}
-		}
-		return s.sweep(tx, sum, now)
-	})
-	if err != nil {
+	if err := s.save(items); err != nil {
 		return fmt.Errorf("saving to %s: %w", s.file.path, err)
 	}
 	return nil
 }
 
+func (s *Store) save(items []Item) error {
+	if err := s.found(); err != nil {
+		return err
+	}
+	s.file.writing.Lock()
+	defer s.file.writing.Unlock()
+	w := write{bucket: s.bucket, items: make([]pendingItem, 0, len(items))}
+	now := s.file.now().UnixMilli()
+	for _, it := range items {
+		one, err := s.pending(it, now)
+		if err != nil {
+			return fmt.Errorf("key %q: %w", it.Key, err)
+		}
+		w.items = append(w.items, one)
+	}
+	return s.file.write(w)
+}
+
+// pending gives an item as it is written, or why it cannot be. Whoever calls it holds s.file.writing.
+func (s *Store) pending(it Item, now int64) (pendingItem, error) {
+	most := bbolt.MaxKeySize
+	if it.TTL != 0 {
+		most -= expiryBytes
+	}
+	switch {
+	case it.Key == "":
+		return pendingItem{}, bolterrors.ErrKeyRequired
+	case len(it.Key) > most:
+		return pendingItem{}, bolterrors.ErrKeyTooLarge
+	case len(it.Value) > bbolt.MaxValueSize-header:
+		return pendingItem{}, bolterrors.ErrValueTooLarge
+	}
+	one := pendingItem{key: it.Key, value: it.Value}
+	if it.Value == nil || it.TTL == 0 {
+		return one, nil
+	}
+	had := int64(0)
+	if it.Slack > 0 {
+		if old, ok := s.file.pending.get(s.bucket, it.Key); ok {
+			had = old.expires
+		}
+	}
+	one.expires = it.expires(now, had)
+	one.slack = max(0, one.expires-it.expires(now, 0)+it.Slack.Milliseconds())
+	return one, nil
+}
+
 // Add writes the item unless its key has a value; added is false where it has.
 func (s *Store) Add(it Item) (added bool, err error) {
-	now := s.file.now().UnixMilli()
-	err = s.update(func(tx *bbolt.Tx, sum *total) error {
-		have, err := alive([]byte(it.Key), tx.Bucket(s.values).Get([]byte(it.Key)), now)
-		if err != nil || have != nil {
-			return err
-		}
-		added = true
-		return s.put(tx, sum, it, now)
-	})
-	if err != nil {
+	if added, err = s.add(it); err != nil {
 		return false, fmt.Errorf("saving to %s: key %q: %w", s.file.path, it.Key, err)
 	}
 	return added, nil
 }
 
-// update runs fn in a transaction, and keeps the total of what is stored beside it.
-func (s *Store) update(fn func(*bbolt.Tx, *total) error) error {
+func (s *Store) add(it Item) (added bool, err error) {
 	if err := s.found(); err != nil {
-		return err
+		return false, err
 	}
-	return s.file.update(func(tx *bbolt.Tx) error {
-		sum, err := readTotal(tx, s.values)
-		if err != nil {
-			return err
-		}
-		if err := fn(tx, &sum); err != nil {
-			return err
-		}
-		return sum.save(tx, s.values)
-	})
-}
-
-func (s *Store) put(tx *bbolt.Tx, sum *total, it Item, now int64) error {
-	values, expiry := tx.Bucket(s.values), tx.Bucket(s.expiry)
-	key := []byte(it.Key)
-	if len(key) == 0 {
-		return bolterrors.ErrKeyRequired
+	s.file.writing.Lock()
+	defer s.file.writing.Unlock()
+	now := s.file.now().UnixMilli()
+	one, err := s.pending(it, now)
+	if err != nil {
+		return false, err
 	}
-	had := int64(0)
-	if stored := values.Get(key); stored != nil {
-		old, err := readItem(key, stored)
-		if err != nil {
-			return err
-		}
-		sum.take(old)
-		had = old.expires
+	have, err := s.load([]string{it.Key}, now)
+	if err != nil || have[0] != nil {
+		return false, err
 	}
-	fresh := item{key: key, value: it.Value, expires: it.expires(now, had)}
-	if it.Value == nil {
-		fresh.expires = 0
-	}
-	if had != 0 && had != fresh.expires {
-		if err := expiry.Delete(expiryKey(had, key)); err != nil {
-			return err
-		}
-	}
-	if it.Value == nil {
-		return values.Delete(key)
-	}
-	if fresh.expires != 0 && had != fresh.expires {
-		if err := expiry.Put(expiryKey(fresh.expires, key), []byte{}); err != nil {
-			return err
-		}
-	}
-	sum.add(fresh)
-	return values.Put(key, fresh.encode())
+	return true, s.file.write(write{bucket: s.bucket, items: []pendingItem{one}})
 }
 
 // expires gives when the item expires, in milliseconds since 1970; had is when what it replaces does, and 0 is never.
@@ -273,55 +272,11 @@ func (it Item) expires(now, had int64) int64 {
 	return most
 }
 
-// sweep removes a few of the items that have expired, oldest first.
-func (s *Store) sweep(tx *bbolt.Tx, sum *total, now int64) error {
-	values, expiry := tx.Bucket(s.values), tx.Bucket(s.expiry)
-	var gone [][]byte
-	cursor := expiry.Cursor()
-	for k, _ := cursor.First(); k != nil && len(gone) < sweepLimit; k, _ = cursor.Next() {
-		if len(k) <= expiryBytes || int64(binary.BigEndian.Uint64(k)) > now {
-			break
-		}
-		gone = append(gone, bytes.Clone(k))
-	}
-	for _, k := range gone {
-		if err := expiry.Delete(k); err != nil {
-			return err
-		}
-		key := k[expiryBytes:]
-		stored := values.Get(key)
-		if stored == nil {
-			continue
-		}
-		old, err := readItem(key, stored)
-		if err != nil {
-			return err
-		}
-		// The item itself says when it expires: a row that a fault has changed takes nothing with it.
-		if old.expires == 0 || old.expires > now {
-			continue
-		}
-		sum.take(old)
-		if err := values.Delete(key); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// expiryBytes is the length of the time before the key in a row of the expiry bucket.
-const expiryBytes = 8
-
-func expiryKey(expires int64, key []byte) []byte {
-	row := binary.BigEndian.AppendUint64(make([]byte, 0, expiryBytes+len(key)), uint64(expires))
-	return append(row, key...)
-}
-
 // Close lets go of the file; the last store that does so closes it. Closing again does nothing.
 func (s *Store) Close() error {
 	s.closing.Do(func() {
 		s.end()
-		s.closed = s.file.release()
+		s.closed = s.file.release(s.found() == nil)
 	})
 	return s.closed
 }

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -156,11 +157,13 @@ func TestWritesSweepWhatHasExpired(t *testing.T) {
 	if err := s.Save(items); err != nil {
 		t.Fatal(err)
 	}
+	fold(t, s)
 	c.at = c.at.Add(time.Second)
 	for _, want := range []int{1, 0} {
 		if err := s.Save(nil); err != nil {
 			t.Fatal(err)
 		}
+		fold(t, s)
 		var got int
 		if err := s.file.db.View(func(tx *bbolt.Tx) error {
 			got = tx.Bucket(s.values).Stats().KeyN
@@ -172,6 +175,92 @@ func TestWritesSweepWhatHasExpired(t *testing.T) {
 			t.Errorf("items left in the file: got %d, want %d", got, want)
 		}
 	}
+}
+
+// fold moves what is pending into the database.
+func fold(t *testing.T, s *Store) {
+	t.Helper()
+	s.file.writing.Lock()
+	defer s.file.writing.Unlock()
+	if err := s.file.fold(write{}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestItemThatExpiresBeforeItIsFoldedIsGone lets items expire in the journal.
+func TestItemThatExpiresBeforeItIsFoldedIsGone(t *testing.T) {
+	c := newClock()
+	s := openStore(t, Options{Path: filepath.Join(t.TempDir(), "s.db"), Bucket: "cache", Now: c.now})
+	for _, value := range []string{"stored", "pending"} {
+		if err := s.Save([]Item{{Key: "k", Value: []byte(value), TTL: time.Second}}); err != nil {
+			t.Fatal(err)
+		}
+		if value == "stored" {
+			fold(t, s)
+		}
+	}
+	c.at = c.at.Add(time.Second)
+	if got := load(t, s, "k")[0]; got != "<none>" {
+		t.Errorf("at its TTL: got %s, want none", got)
+	}
+	fold(t, s)
+	if err := s.file.db.View(func(tx *bbolt.Tx) error {
+		if n := tx.Bucket(s.values).Stats().KeyN + tx.Bucket(s.expiry).Stats().KeyN; n != 0 {
+			t.Errorf("rows left in the file: got %d, want 0", n)
+		}
+		return s.verify(tx)
+	}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestKeysAndValuesThatCannotBeStoredAreRefusedAtOnce keeps out of the journal what could never be folded.
+func TestKeysAndValuesThatCannotBeStoredAreRefusedAtOnce(t *testing.T) {
+	s := openStore(t, Options{Path: filepath.Join(t.TempDir(), "s.db"), Bucket: "cache"})
+	longest := strings.Repeat("k", bbolt.MaxKeySize)
+	for _, tc := range []struct {
+		name string
+		it   Item
+		want error
+	}{
+		{"the longest key", Item{Key: longest, Value: []byte("v")}, nil},
+		{"a longer one", Item{Key: longest + "k", Value: []byte("v")}, bolterrors.ErrKeyTooLarge},
+		{"the longest that expires", Item{Key: longest[expiryBytes:], Value: []byte("v"), TTL: time.Hour}, nil},
+		{"a longer one that expires", Item{Key: longest[expiryBytes-1:], Value: []byte("v"), TTL: time.Hour}, bolterrors.ErrKeyTooLarge},
+	} {
+		if err := s.Save([]Item{tc.it}); !errors.Is(err, tc.want) {
+			t.Errorf("saving %s: got %v, want %v", tc.name, err, tc.want)
+		}
+		if _, err := s.Add(tc.it); !errors.Is(err, tc.want) {
+			t.Errorf("adding %s: got %v, want %v", tc.name, err, tc.want)
+		}
+		fold(t, s)
+	}
+}
+
+// TestLoadIsOfOneMoment writes two keys together and reads them beside that, while the journal is folded again and again.
+func TestLoadIsOfOneMoment(t *testing.T) {
+	s := openStore(t, Options{Path: filepath.Join(t.TempDir(), "s.db"), Bucket: "cache", NoSync: true, journal: smallestJournal})
+	var writers sync.WaitGroup
+	writers.Go(func() {
+		for i := range 2000 {
+			value := []byte(strconv.Itoa(i))
+			if err := s.Save([]Item{{Key: "a", Value: value}, {Key: strconv.Itoa(i % 7), Value: value}, {Key: "b", Value: value}}); err != nil {
+				t.Error(err)
+				return
+			}
+		}
+	})
+	last := -1
+	for range 20_000 {
+		values := load(t, s, "a", "b", "never")
+		n, _ := strconv.Atoi(strings.ReplaceAll(values[0], "<none>", "-1"))
+		if values[0] != values[1] || n < last {
+			t.Fatalf("two keys that are written together: got %q and %q behind %d", values[0], values[1], last)
+		}
+		last = n
+	}
+	writers.Wait()
 }
 
 func TestFailedItemWritesNothingOfItsBatch(t *testing.T) {
@@ -254,6 +343,10 @@ func TestDamagedFileIsAnErrorThatSaysWhatToDo(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	journal, err := os.ReadFile(journalPath(good))
+	if err != nil {
+		t.Fatal(err)
+	}
 	for name, content := range map[string][]byte{
 		"not a database": []byte(strings.Repeat("hello ", 4000)),
 		"cut short":      data[:9000],
@@ -262,7 +355,7 @@ func TestDamagedFileIsAnErrorThatSaysWhatToDo(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "s.db")
-			if err := os.WriteFile(path, content, 0o600); err != nil {
+			if err := errors.Join(os.WriteFile(path, content, 0o600), os.WriteFile(journalPath(path), journal, 0o600)); err != nil {
 				t.Fatal(err)
 			}
 			_, err := Open(Options{Path: path, Bucket: "cache"})
@@ -281,11 +374,18 @@ func TestDamageInsideIsAnErrorAndNoCrash(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	fold(t, s)
+	if err := s.Save([]Item{{Key: "0", Value: []byte("x")}}); err != nil {
+		t.Fatal(err)
+	}
 	if err := os.Truncate(path, 8192); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := s.Load([]string{"0", "199"}); err == nil {
 		t.Error("Load from a file that was cut under the process: got no error, want one")
+	}
+	if err := s.Close(); !errors.Is(err, bolterrors.ErrInvalid) {
+		t.Errorf("Close of a file that was cut under the process, with writes in its journal: got %v, want %v", err, bolterrors.ErrInvalid)
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 
 	bbolt "go.etcd.io/bbolt"
 
+	"benthos-oci/plugins/bolt"
 	"benthos-oci/plugins/ocisim"
 )
 
@@ -26,6 +27,15 @@ func readState(t *testing.T, path string) savedState {
 	t.Helper()
 	copied := filepath.Join(t.TempDir(), "copy.db")
 	copyFile(t, path, copied)
+	copyFile(t, path+".journal", copied+".journal")
+	// What is in the journal only is in the database once it was opened and closed.
+	store, err := bolt.Open(bolt.Options{Path: copied, Bucket: "cache"})
+	if err != nil {
+		t.Fatalf("the state file cannot be opened after a kill: %v", err)
+	}
+	if err := store.Close(); err != nil {
+		t.Fatal(err)
+	}
 	db, err := bbolt.Open(copied, 0o600, &bbolt.Options{Timeout: time.Second})
 	if err != nil {
 		t.Fatalf("the state file cannot be opened after a kill: %v", err)
