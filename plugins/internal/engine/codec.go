@@ -9,10 +9,10 @@ import (
 	"benthos-oci/plugins/internal/window"
 )
 
-// encode gives the record's own row.
-func (r *record) encode() []byte {
-	var c window.Encoder
-	writeCaptures(&c, r.plan.captures)
+// encode gives the record's own row. It writes over what c holds.
+func (r *record) encode(c *window.Encoder) []byte {
+	c.Reset()
+	writeCaptures(c, r.plan.captures)
 	c.String(r.tenancy)
 	c.Values(r.key)
 	c.Int(r.pruned)
@@ -26,16 +26,16 @@ func (r *record) encode() []byte {
 	c.Ints(numbers)
 	c.Uint(uint64(len(r.slots)))
 	for _, s := range r.slots {
-		s.encode(&c)
+		s.encode(c)
 	}
-	writeEntries(&c, r.chunks.open, r.pruned)
+	writeEntries(c, r.chunks.open, r.pruned)
 	return window.Seal(c.Body())
 }
 
-func (r *record) encodeChunk(row *chunk) []byte {
-	var c window.Encoder
-	writeCaptures(&c, r.plan.captures)
-	writeEntries(&c, row.entries, r.pruned)
+func (r *record) encodeChunk(c *window.Encoder, row *chunk) []byte {
+	c.Reset()
+	writeCaptures(c, r.plan.captures)
+	writeEntries(c, row.entries, r.pruned)
 	return window.Seal(c.Body())
 }
 

@@ -57,11 +57,11 @@ func TestRecordSurvivesEncoding(t *testing.T) {
 			if r.series.Len() != entries || len(r.chunks.rows) != entries/chunkSize {
 				t.Fatalf("%d entries in %d rows, want %d in %d", r.series.Len(), len(r.chunks.rows), entries, entries/chunkSize)
 			}
-			if diff := gocmp.Diff(store.rows[r.row()], r.encode()); diff != "" {
+			if diff := gocmp.Diff(store.rows[r.row()], r.encode(new(window.Encoder))); diff != "" {
 				t.Errorf("encoded again it is another row (-saved +again)\n%s", diff)
 			}
 			for _, row := range r.chunks.rows {
-				if diff := gocmp.Diff(store.rows[r.chunkKey(row.number)], r.encodeChunk(row)); diff != "" {
+				if diff := gocmp.Diff(store.rows[r.chunkKey(row.number)], r.encodeChunk(new(window.Encoder), row)); diff != "" {
 					t.Errorf("encoded again row %d is another (-saved +again)\n%s", row.number, diff)
 				}
 			}
@@ -148,7 +148,7 @@ func FuzzDecodeRecord(f *testing.F) {
 		r.rebuild()
 		r.settle(int64(zero), event.MinTime, nil)
 		r.prune(int64(zero), EmitOptions{Close: true}, true)
-		r.encode()
+		r.encode(new(window.Encoder))
 		if _, err := decodeIncidents(window.Seal(body), &ruleset{}); err != nil && !errors.Is(err, window.ErrCorrupt) {
 			t.Fatalf("an error of another kind: %v", err)
 		}

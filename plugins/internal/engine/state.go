@@ -245,6 +245,7 @@ func (l *locked) put(r *record) {
 
 // changes gives the rows of the records that changed: chunks before the records that name them.
 func (l *locked) changes(records []*record) (writes, deletes []Change) {
+	var c window.Encoder
 	for _, r := range records {
 		if r == nil || !r.dirty && !r.unsaved {
 			continue
@@ -254,10 +255,10 @@ func (l *locked) changes(records []*record) (writes, deletes []Change) {
 		for _, row := range r.chunks.rows {
 			if row.dirty || r.unsaved {
 				row.written = true
-				writes = append(writes, Change{Key: r.chunkKey(row.number), Value: r.encodeChunk(row), Expires: expires})
+				writes = append(writes, Change{Key: r.chunkKey(row.number), Value: r.encodeChunk(&c, row), Expires: expires})
 			}
 		}
-		writes = append(writes, Change{Key: r.row(), Value: r.encode(), Expires: expires})
+		writes = append(writes, Change{Key: r.row(), Value: r.encode(&c), Expires: expires})
 		for _, number := range r.chunks.gone {
 			deletes = append(deletes, Change{Key: r.chunkKey(number)})
 		}

@@ -59,6 +59,9 @@ type Encoder struct {
 // Compact gives an encoder of bodies that stay in memory; it writes over buf. All evidence must be in one archive.
 func Compact(buf []byte) *Encoder { return &Encoder{b: buf[:0], compact: true} }
 
+// Reset begins another body, over the one before.
+func (c *Encoder) Reset() { c.b = c.b[:0] }
+
 // Body gives what was written.
 func (c *Encoder) Body() []byte { return c.b }
 
