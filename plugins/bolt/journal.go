@@ -100,6 +100,7 @@ func readJournal(data []byte, t tie) (j journaled, err error) {
 	if base > t.folded {
 		return j, fmt.Errorf("%w: the journal begins behind write %d, and the file ends with write %d", ErrJournal, base, t.folded)
 	}
+	data = data[:len(data)/block*block] // a kill while the file grew may have left a part of a block
 	j.at, j.last = block, base
 	for {
 		number, content, ok := recordAt(id, data[j.at:])

@@ -292,6 +292,8 @@ func FuzzJournal(f *testing.F) {
 	garbage := append([]byte{90, 0, 0, 0, 0, 0, 0, 0, 8, 0, 0, 0, 0, 0, 0, 0}, bytes.Repeat([]byte{200}, block-recordHeader)...)
 	garbage[recordHeader+1] = 100 // a text of 12,872 bytes
 	f.Add(whole(7, garbage), uint64(7))
+	f.Add(append(whole(7, w.record(t.id, 8), w.record(t.id, 9)), w.record(t.id, 10)[:block/2]...), uint64(7))
+	f.Add(append(bytes.Join([][]byte{journalStart(t.id, 7), w.record(t.id, 8), w.record(t.id, 9), w.record(t.id, 10)}, nil), w.record(t.id, 11)[:block/2]...), uint64(7))
 	f.Add([]byte{}, uint64(0))
 	f.Fuzz(func(ft *testing.T, data []byte, folded uint64) {
 		// A fuzzer does not find a checksum: it is put right, so that what is behind it is read.
