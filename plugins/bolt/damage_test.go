@@ -36,11 +36,7 @@ func taken(t *testing.T, path string) files {
 // put writes the files; one that is nil is missing.
 func (f files) put(t *testing.T) (path string) {
 	t.Helper()
-	dir, err := os.MkdirTemp(t.TempDir(), "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	path = filepath.Join(dir, "s.db")
+	path = filepath.Join(t.TempDir(), "s.db")
 	for name, data := range map[string][]byte{path: f.db, journalPath(path): f.journal} {
 		if data == nil {
 			continue

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -131,7 +132,7 @@ func TestDamagedWriteWithLaterOnesIsRefused(t *testing.T) {
 	s := openStore(t, Options{Path: path, Bucket: "cache"})
 	const writes = 5
 	for i := range writes {
-		set(t, s, "a", fmt.Sprint(i))
+		set(t, s, "a", strconv.Itoa(i))
 	}
 	for i := range writes - 1 {
 		damaged := taken(t, path)
@@ -175,7 +176,7 @@ func TestValueIsNeverTakenForAWrite(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "s.db")
 	s := openStore(t, Options{Path: path, Bucket: "cache"})
 	for i := range 12 {
-		set(t, s, "a", fmt.Sprint(i))
+		set(t, s, "a", strconv.Itoa(i))
 	}
 	records := string(taken(t, path).journal[block : 13*block])
 	other := openStore(t, Options{Path: filepath.Join(t.TempDir(), "o.db"), Bucket: "cache", journal: 1 << 20})
@@ -251,9 +252,9 @@ func TestFailedWriteIsNotThereAndLaterOnesAre(t *testing.T) {
 			disk.err = nil
 			set(t, s, "b", "2")
 			killed := openStore(t, Options{Path: taken(t, path).put(t), Bucket: "cache"})
-			for what, s := range map[string]*Store{"": s, " and a kill": killed} {
+			for what, s := range map[string]*Store{"itself": s, "what a kill leaves of it": killed} {
 				if got := load(t, s, "a", "b", "failed0"); got[0] != "1" || got[1] != "2" || got[2] != "<none>" {
-					t.Errorf("after the disk works again%s: got %q, want 1, 2 and none", what, got)
+					t.Errorf("after the disk works again, %s: got %q, want 1, 2 and none", what, got)
 				}
 			}
 		})
@@ -328,7 +329,7 @@ func TestJournalGrowsToItsBoundAndNotBeyond(t *testing.T) {
 	s := openStore(t, Options{Path: path, Bucket: "cache", journal: most})
 	want := map[string]string{}
 	for i := range 300 {
-		key, value := fmt.Sprint(i%40), strings.Repeat(fmt.Sprint(i, " "), i*7)
+		key, value := strconv.Itoa(i%40), strings.Repeat(fmt.Sprint(i, " "), i*7)
 		set(t, s, key, value)
 		want[key] = value
 		if i%50 == 49 {

@@ -192,11 +192,7 @@ func (m *machine) kill(what string, at killed, lose bool) {
 func TestStoreIsLikeAMap(t *testing.T) {
 	kills, points, folds := 0, 0, 0
 	rapid.Check(t, func(rt *rapid.T) {
-		dir, err := os.MkdirTemp(t.TempDir(), "")
-		if err != nil {
-			rt.Fatal(err)
-		}
-		m := &machine{t: t, rt: rt, clock: newClock(), path: filepath.Join(dir, "s.db"), model: model{}, after: model{}}
+		m := &machine{t: t, rt: rt, clock: newClock(), path: filepath.Join(t.TempDir(), "s.db"), model: model{}, after: model{}}
 		m.open()
 		defer func() {
 			for _, s := range m.stores {
