@@ -72,7 +72,7 @@ func (p patient) Connect(ctx context.Context) error {
 	for {
 		err := p.Input.Connect(ctx)
 		var wait *service.ErrBackOff
-		if !errors.As(err, &wait) {
+		if ctx.Err() != nil || !errors.As(err, &wait) {
 			return err
 		}
 		time.Sleep(wait.Wait)
@@ -169,6 +169,44 @@ func TestBoundedRunEndsWithoutWhatMayNotBeRead(t *testing.T) {
 		r.close(in)
 		r.wantAll(got, 0)
 	})
+}
+
+func TestBoundedRunEndsWhereNothingMayBeRead(t *testing.T) {
+	for _, tt := range []struct{ name, denied string }{
+		{"no events", ocisim.ReadAuditEvents},
+		{"no list of compartments", ocisim.InspectCompartments},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c, yaml := span()
+				r := newRig(t, c, yaml)
+				tracker := progress.Of(r.res)
+				denial := ocisim.Denial{Permission: tt.denied}
+				r.sim.Deny(denial)
+				in, got, began := r.input(""), newInbox(), time.Now()
+				r.drain(patient{in}, got, nil)
+				if took := time.Since(began); took > time.Hour {
+					t.Errorf("the run took %s to end, want it ended after a few tries", took)
+				}
+				board := progress.BoardOf(r.res).Look()
+				if board.Failing == 0 {
+					t.Errorf("got none of %d partitions failing, want those that are not deleted", board.Partitions)
+				}
+				if !tracker.Advance(time.Now()).Done {
+					t.Error("the source has not ended for the tracker, want it ended")
+				}
+				r.close(in)
+				if n := r.log.Count("has ended without"); n != 1 {
+					t.Errorf("got %d lines about what is missing, want 1:\n%s", n, r.log)
+				}
+				r.sim.Allow(denial)
+				in = r.input("")
+				r.drain(patient{in}, got, nil)
+				r.close(in)
+				r.wantAll(got, 0)
+			})
+		})
+	}
 }
 
 func TestInputIsNotConnectedWhileNothingCanBeRead(t *testing.T) {

@@ -154,7 +154,11 @@ func (r *rig) drain(in service.BatchInput, to *inbox, stop func() bool) {
 	connected := false
 	for stop == nil || !stop() {
 		if !connected {
-			if err := in.Connect(ctx); err != nil {
+			err := in.Connect(ctx)
+			if errors.Is(err, service.ErrEndOfInput) {
+				return
+			}
+			if err != nil {
 				r.t.Fatalf("Connect: %v", err)
 			}
 			connected = true

@@ -2,7 +2,9 @@ package ocicloudguard
 
 import (
 	"context"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/redpanda-data/benthos/v4/public/service"
@@ -44,6 +46,9 @@ type input struct {
 	health              *ocifields.Health
 	outlet              *ocifields.Outlet
 	again               ocifields.Reconnect
+	// What the board of a bounded run shows.
+	requests, events         atomic.Int64
+	opened, failing, through atomic.Bool
 	// change lets tests replace the transport; nil elsewhere.
 	change func(*oci.Options)
 
@@ -61,7 +66,7 @@ func newInput(c config, res *service.Resources) (*input, error) {
 		res.Logger().Warnf("%s has no checkpoint_cache: what was delivered is in memory only, and a restart sends the problems since `start` again", Name)
 	}
 	metrics, of := ocifields.NewMetrics(res, Name), res.Metrics()
-	return &input{
+	in := &input{
 		conf: c, res: res, log: res.Logger(), name: progress.Name(res), store: store,
 		source:  progress.Of(res).Register(progress.Name(res), !c.End.IsZero()),
 		metrics: metrics, health: ocifields.NewHealth(res.Logger()), outlet: ocifields.NewOutlet(c.Limit),
@@ -69,7 +74,47 @@ func newInput(c config, res *service.Resources) (*input, error) {
 		undetailed: metrics.Counter(of.NewCounter(Name+"_undetailed_total", "tenancy", "reason")),
 		// Problems that were open and that Cloud Guard does not know any more, or does not show to this user: nothing is sent of them.
 		dropped: metrics.Counter(of.NewCounter(Name+"_dropped_total", "tenancy")),
-	}, nil
+	}
+	if in.bounded() {
+		progress.BoardOf(res).Show(in.standing)
+	}
+	return in, nil
+}
+
+// bounded is true where the input reads up to a time and ends.
+func (i *input) bounded() bool { return !i.conf.End.IsZero() }
+
+// sweepWindow is what the sweep of a bounded run counts beside what other inputs have to read: as one window of theirs.
+const sweepWindow = time.Hour
+
+// standing is how far a bounded run has come.
+func (i *input) standing() progress.Standing {
+	now := progress.Standing{Records: i.events.Load(), Requests: i.requests.Load()}
+	if i.failing.Load() {
+		now.Failing = 1
+	}
+	if !i.opened.Load() && now.Failing == 0 {
+		return now
+	}
+	now.Partitions, now.Whole = 1, sweepWindow
+	if i.through.Load() {
+		now.Done = now.Whole
+	}
+	return now
+}
+
+// hopeless is true in a bounded run where nothing but somebody's deed ends the failure.
+func (i *input) hopeless(err error) bool {
+	return i.bounded() && slices.Contains([]oci.Kind{oci.NoPermission, oci.NotEnabled}, oci.KindOf(err))
+}
+
+// endWithout ends a bounded run that cannot read the problems.
+func (i *input) endWithout() {
+	i.log.Errorf("Reading up to %s has ended without the problems of Cloud Guard, which cannot be read: run it again once what the log says is mended",
+		i.conf.End.At(time.Now()).Format(time.RFC3339))
+	i.failing.Store(true)
+	i.source.End()
+	i.outlet.End()
 }
 
 // Connect opens the reader, or tells whether the one that is open can read.
@@ -83,9 +128,17 @@ func (i *input) Connect(ctx context.Context) error {
 		defer i.mu.Unlock()
 		r, err := openReader(ctx, i)
 		if err != nil {
-			return service.NewErrBackOff(i.conf.Blame(i.metrics, err), i.pauseAfter(err))
+			wait := i.pauseAfter(err)
+			i.failing.Store(true)
+			if i.hopeless(err) && i.again.Stays() {
+				i.endWithout()
+				return service.ErrEndOfInput
+			}
+			return service.NewErrBackOff(i.conf.Blame(i.metrics, err), wait)
 		}
 		i.reader = r
+		i.failing.Store(false)
+		i.opened.Store(true)
 		i.again.Began()
 		r.start()
 		return nil
@@ -107,7 +160,7 @@ func (i *input) Connect(ctx context.Context) error {
 // pauseAfter is how long to wait after the input could not begin.
 func (i *input) pauseAfter(err error) time.Duration {
 	wait := i.again.Start(err)
-	if oci.KindOf(err) == oci.NotEnabled {
+	if oci.KindOf(err) == oci.NotEnabled && !i.bounded() {
 		return notEnabled
 	}
 	return wait
@@ -153,5 +206,14 @@ func (c config) scope() oci.CloudGuardScope {
 
 // client makes a client of the configuration.
 func (i *input) client(ctx context.Context) (*oci.Client, error) {
-	return i.conf.Open(ctx, i.res, i.metrics, i.change)
+	return i.conf.Open(ctx, i.res, i.metrics, func(o *oci.Options) {
+		observe := o.Observe
+		o.Observe = func(one oci.Observation) {
+			i.requests.Add(1)
+			observe(one)
+		}
+		if i.change != nil {
+			i.change(o)
+		}
+	})
 }

@@ -38,7 +38,6 @@ type reader struct {
 	wake   chan struct{} // something was acked
 
 	trouble atomic.Pointer[error] // why nothing can be read, nil where something can
-	events  atomic.Int64          // delivered so far
 
 	mu       sync.Mutex
 	problems *collect.Problems // mu
@@ -166,8 +165,10 @@ func (r *reader) run() {
 		case err == nil:
 			failures = 0
 			r.trouble.Store(nil)
+			r.failing.Store(false)
 			r.health.Worked("the problems")
 			if !r.end.IsZero() {
+				r.through.Store(true)
 				r.log.Infof("Read everything up to %s: %d problems", r.end.Format(time.RFC3339), r.events.Load())
 				r.source.End()
 				r.outlet.End()
@@ -175,8 +176,16 @@ func (r *reader) run() {
 			}
 		default:
 			failures++
+			r.failing.Store(true)
 			pause = min(firstPause<<min(failures-1, 16), max(pause, firstPause))
 			r.health.Failed("the problems", err)
+			if failures >= tryBefore && r.hopeless(err) && r.settled() {
+				r.metrics.Failing.Set(1)
+				// Benthos may be waiting for the input to be connected again, to hear that it has ended.
+				r.trouble.Store(nil)
+				r.endWithout()
+				return
+			}
 			if failures >= tryBefore {
 				r.trouble.Store(&err)
 				if r.outlet.InFlight() == 0 {
@@ -282,6 +291,23 @@ func (r *reader) delivered() error {
 		case <-r.wake:
 		}
 	}
+}
+
+// settled is true once nothing is in flight. What was refused is not remembered, so the next run sends it: time need not wait for it.
+func (r *reader) settled() bool {
+	r.mu.Lock()
+	flying, owed := r.flying, r.owed
+	if flying == 0 {
+		r.owed = nil
+	}
+	r.mu.Unlock()
+	if flying > 0 {
+		return false
+	}
+	for _, done := range owed {
+		done()
+	}
+	return true
 }
 
 // persist writes until it works: a sweep that is not remembered would be sent again as a whole.

@@ -28,7 +28,7 @@ type show struct {
 	bar *progressbar.ProgressBar // mu; nil where there is no terminal
 
 	// What follows belongs to the goroutine that follows the board.
-	first  *look // the first look that knew the partitions
+	first  *look // the first look that knew the partitions of today
 	recent []look
 }
 
@@ -84,7 +84,7 @@ func (s *show) follow(board *progress.Board) (stop func()) {
 
 // draw shows one look.
 func (s *show) draw(now look) {
-	if s.first == nil && now.Whole > 0 {
+	if now.Whole > 0 && (s.first == nil || s.first.Whole != now.Whole) {
 		s.first = &now
 	}
 	// The rate is that of the last ten seconds, or of the time between two looks.

@@ -27,6 +27,7 @@ type Reconnect struct {
 	mu    sync.Mutex
 	cause string        // mu; that Benthos was told last, "" where the input was well
 	pause time.Duration // mu; before the next start
+	tries int           // mu; starts in a row that failed for this cause
 }
 
 // Well gives nil once the input that is open can read, or why it cannot and how long Benthos is to wait. ill tells that at present.
@@ -44,6 +45,16 @@ func (r *Reconnect) Well(ctx context.Context, ill func() error) (time.Duration, 
 
 // Began notes that the input has begun: whatever stops it from now on is told.
 func (r *Reconnect) Began() { r.told(nil) }
+
+// startsBefore is how often in a row the start of an input must fail for the same cause, before the cause counts as one that stays.
+const startsBefore = 3
+
+// Stays is true where an input could not begin several times for the same cause; Start was told each time.
+func (r *Reconnect) Stays() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.tries >= startsBefore
+}
 
 // told takes note of a cause and tells whether it is another one than before.
 func (r *Reconnect) told(err error) bool {
@@ -64,9 +75,10 @@ func (r *Reconnect) Start(err error) time.Duration {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if another || r.pause == 0 {
-		r.pause = firstStart
+		r.pause, r.tries = firstStart, 1
 		return r.pause
 	}
+	r.tries++
 	r.pause = min(2*r.pause, lastStart)
 	return r.pause
 }

@@ -287,6 +287,8 @@ func (r *reader) finish() {
 			left++
 		}
 	}
+	// Benthos may be waiting for the input to be connected again, to hear that it has ended.
+	r.trouble.Store(nil)
 	if left > 0 {
 		r.log.Errorf("Reading up to %s has ended without %d of %d partitions, which cannot be read: their position is kept, so run it again once what the log says is mended",
 			r.plan.End.Format(time.RFC3339), left, len(r.all()))

@@ -10,6 +10,7 @@ package ocireader
 import (
 	"context"
 	"math"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -113,6 +114,7 @@ type Input struct {
 	again   ocifields.Reconnect
 
 	requests atomic.Int64
+	without  atomic.Bool // a bounded run ended before it could begin
 
 	mu     sync.Mutex
 	reader *reader // mu
@@ -152,7 +154,12 @@ func (i *Input) Connect(ctx context.Context) error {
 		defer i.mu.Unlock()
 		r, err := openReader(ctx, i)
 		if err != nil {
-			return service.NewErrBackOff(i.conf.Blame(i.metrics, err), i.again.Start(err))
+			wait := i.again.Start(err)
+			if i.hopeless(err) && i.again.Stays() {
+				i.endUnread()
+				return service.ErrEndOfInput
+			}
+			return service.NewErrBackOff(i.conf.Blame(i.metrics, err), wait)
 		}
 		i.reader = r
 		i.again.Began()
@@ -171,6 +178,20 @@ func (i *Input) Connect(ctx context.Context) error {
 		return service.NewErrBackOff(i.conf.Blame(i.metrics, err), wait)
 	}
 	return nil
+}
+
+// hopeless is true in a bounded run where nothing but another configuration or policy ends the failure.
+func (i *Input) hopeless(err error) bool {
+	return !i.conf.End.IsZero() && slices.Contains(i.conf.Hopeless, oci.KindOf(err))
+}
+
+// endUnread ends a bounded run that cannot find out what there is to read.
+func (i *Input) endUnread() {
+	i.log.Errorf("Reading up to %s has ended without anything, because what there is to read cannot be listed: run it again once what the log says is mended",
+		i.conf.End.At(time.Now()).Format(time.RFC3339))
+	i.without.Store(true)
+	i.source.End()
+	i.outlet.End()
 }
 
 // ReadBatch gives the next batch.

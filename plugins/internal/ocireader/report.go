@@ -55,6 +55,9 @@ func (i *Input) standing() progress.Standing {
 	i.mu.Unlock()
 	now := progress.Standing{Requests: i.requests.Load()}
 	if r == nil {
+		if i.without.Load() {
+			now.Partitions, now.Failing = 1, 1
+		}
 		return now
 	}
 	now.Records, now.Failing = r.events.Load(), int(r.failing.Load())
