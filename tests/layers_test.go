@@ -48,13 +48,13 @@ var layers = []layer{
 	},
 	{
 		name: "inputs", packages: []string{"plugins/oci_audit", "plugins/oci_cloudguard", "plugins/oci_logging", "plugins/internal/ocifields", "plugins/internal/ocireader", "plugins/internal/ocirig"},
-		own:     []string{"plugins/internal/oci", "plugins/internal/collect", "plugins/internal/ocifields", "plugins/internal/ocireader", "plugins/internal/progress", "plugins/internal/watermark", "plugins/internal/event"},
+		own:     []string{"plugins/internal/oci", "plugins/internal/collect", "plugins/internal/lintrule", "plugins/internal/ocifields", "plugins/internal/ocireader", "plugins/internal/progress", "plugins/internal/watermark", "plugins/internal/event"},
 		modules: []string{"*"},
 		why:     "inputs collect; they know no rules",
 	},
 	{
 		name: "input of streams", packages: []string{"plugins/oci_streaming"},
-		own:     []string{"plugins/internal/oci", "plugins/internal/collect", "plugins/internal/ocifields", "plugins/internal/watermark", "plugins/internal/progress", "plugins/internal/normalize", "plugins/internal/event"},
+		own:     []string{"plugins/internal/oci", "plugins/internal/collect", "plugins/internal/lintrule", "plugins/internal/ocifields", "plugins/internal/watermark", "plugins/internal/progress", "plugins/internal/normalize", "plugins/internal/event"},
 		modules: []string{"*"},
 		why:     "it collects what others have put into a stream, and knows no rules; only a message itself tells when its event happened",
 	},
@@ -68,19 +68,25 @@ var layers = []layer{
 		name: "correlate", packages: []string{"plugins/correlate"},
 		own: []string{
 			"plugins/internal/engine", "plugins/internal/rule", "plugins/internal/match", "plugins/internal/expr", "plugins/internal/event",
-			"plugins/internal/incident", "plugins/internal/normalize", "plugins/internal/watermark", "plugins/internal/progress", "plugins/bolt", "rules",
+			"plugins/internal/incident", "plugins/internal/normalize", "plugins/internal/watermark", "plugins/internal/progress", "plugins/internal/lintrule", "plugins/bolt", "rules",
 		},
 		modules: []string{"*"}, never: []string{oracle},
 		why: "it converts messages and calls the engine",
 	},
 	{
 		name: "clock", packages: []string{"plugins/correlate_source", "plugins/internal/progress"},
-		own:     []string{"plugins/internal/watermark", "plugins/internal/progress", "plugins/internal/normalize", "plugins/internal/event"},
+		own:     []string{"plugins/internal/lintrule", "plugins/internal/watermark", "plugins/internal/progress", "plugins/internal/normalize", "plugins/internal/event"},
 		modules: []string{"*"}, never: []string{oracle},
 		why: "it keeps time; it knows no rules",
 	},
 	{
+		name: "lint rules of fields", packages: []string{"plugins/internal/lintrule"},
+		modules: []string{"*"}, never: []string{oracle},
+		why: "it checks values, and knows no component",
+	},
+	{
 		name: "cache", packages: []string{"plugins/bolt"},
+		own:     []string{"plugins/internal/lintrule"},
 		modules: []string{"*"}, never: []string{oracle},
 		why: "it stores bytes",
 	},

@@ -5,26 +5,13 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
-	"github.com/redpanda-data/benthos/v4/public/bloblang"
 	"gopkg.in/yaml.v3"
 
 	"benthos-oci/plugins/internal/rule"
 	"benthos-oci/rules"
 )
-
-// Lint rules of fields are Bloblang mappings, so the Go checks are called through methods of ours.
-// The names say that they are not for mappings of users.
-const (
-	methodLintRules = "correlate_lint_rules"
-	methodLintPacks = "correlate_lint_packs"
-	methodLintSize  = "correlate_lint_size"
-	methodLintTime  = "correlate_lint_time"
-)
-
-func lintWith(method string) string { return "root = this." + method + "()" }
 
 // lintChoice allows the given values only. A lint rule of a list is called for the list and for each of its items.
 func lintChoice(values ...string) string {
@@ -36,46 +23,19 @@ func lintChoice(values ...string) string {
 		strings.Join(quoted, ", "), strings.Join(values, ", "))
 }
 
-var registerLints = sync.OnceFunc(func() {
-	for name, lint := range map[string]func(v any) []string{
-		methodLintRules: lintRules,
-		methodLintPacks: lintPacks,
-		methodLintSize:  lintText(func(s string) error { _, err := parseSize(s); return err }),
-		methodLintTime: lintText(func(s string) error {
-			if s == "" {
-				return nil
-			}
-			_, err := parseTime(s)
-			return err
-		}),
-	} {
-		// The method takes part in no mapping but the lint rules here.
-		s := bloblang.NewPluginSpec().Category("Plugin").Deprecated().
-			Description("Checks a field of `correlate`; not for mappings.")
-		bloblang.MustRegisterMethodV2(name, s, func(*bloblang.ParsedParams) (bloblang.Method, error) {
-			return func(v any) (any, error) {
-				lints := lint(v)
-				all := make([]any, len(lints))
-				for i, l := range lints {
-					all[i] = l
-				}
-				return all, nil
-			}, nil
-		})
-	}
-})
-
-func lintText(check func(string) error) func(any) []string {
-	return func(v any) []string {
-		s, ok := v.(string)
-		if !ok {
-			return nil // Benthos complains of the type
-		}
-		if err := check(s); err != nil {
-			return []string{err.Error()}
-		}
+// lintTime refuses what is no time; empty is none.
+func lintTime(s string) error {
+	if s == "" {
 		return nil
 	}
+	_, err := parseTime(s)
+	return err
+}
+
+// lintSize refuses what is no size.
+func lintSize(s string) error {
+	_, err := parseSize(s)
+	return err
 }
 
 func lintPacks(v any) []string {

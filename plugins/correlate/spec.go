@@ -24,6 +24,7 @@ import (
 
 	"benthos-oci/plugins/internal/engine"
 	"benthos-oci/plugins/internal/event"
+	"benthos-oci/plugins/internal/lintrule"
 )
 
 const (
@@ -70,7 +71,7 @@ func spec() *service.ConfigSpec {
 				Description("Rules that come with the program. `oci` is the one pack there is.").
 				Default([]any{}).
 				Example([]any{"oci"}).
-				LintRule(lintWith(methodLintPacks)),
+				LintRule(lintrule.Of("correlate_lint_packs", lintPacks)),
 			service.NewStringListField(fieldRuleFiles).
 				Description("Rule files, by path or glob; `**` stands for any folders. Tests (`*_test.yaml`) are left out. "+
 					"A glob that finds nothing is an error. Files are read again when they change; rules that mean the same keep their windows, "+
@@ -85,7 +86,7 @@ func spec() *service.ConfigSpec {
 					"id": "site-console-login", "title": "Console sign-in", "severity": "low",
 					"match": map[string]any{"api.operation": "InteractiveLogin", "status": "Success"},
 				}}).
-				LintRule(lintWith(methodLintRules)),
+				LintRule(lintrule.Of("correlate_lint_rules", lintRules)),
 			service.NewStringListField(fieldOverrides).
 				Description("Override files: changes of rules by id or glob, merged in the order given. They are read again when they change.").
 				Default([]any{}).
@@ -110,6 +111,7 @@ func spec() *service.ConfigSpec {
 				Description("For how long beyond its use state stays in the cache. This only clears what was left behind.").
 				Default("168h").
 				Example("720h").
+				LintRule(lintrule.Span(fieldStateTTL, 0, 0)).
 				Advanced(),
 			service.NewStringListField(fieldForward).
 				Description("What leaves: `incidents`, `events` (every message that came in), `late` (events that came too late to count). "+
@@ -126,29 +128,32 @@ func spec() *service.ConfigSpec {
 				Description("How much later than others an event may come and still count. It must be more than the delay and the poll interval "+
 					"of the inputs. `correlate_source` keeps its time by it.").
 				Default("30m").
-				Example("2h"),
+				Example("2h").
+				LintRule(lintrule.Span(fieldLateness, 0, 0)),
 			service.NewDurationField(fieldMaxFuture).
 				Description("An event further in the future than this does not move time.").
 				Default("5m").
 				Example("1h").
+				LintRule(lintrule.Span(fieldMaxFuture, 0, 0)).
 				Advanced(),
 			service.NewStringField(fieldMaxMemory).
 				Description("The most memory that state takes. Beyond it state of the lowest worth leaves memory; with a `state_cache` it is read "+
 					"again when it is needed, without one it is lost, counted, and incidents say so.").
 				Default("1GiB").
 				Example("256MiB").
-				LintRule(lintWith(methodLintSize)),
+				LintRule(lintrule.Of("correlate_lint_size", lintrule.Text(lintSize))),
 			service.NewStringField(fieldIncidentsFrom).
 				Description("Events before this time build state and make no incident, so that a backfill is a warm-up without a storm. "+
 					"A date or an RFC 3339 time.").
 				Default("").
 				Example("2026-11-21").
 				Example("2026-11-21T08:00:00Z").
-				LintRule(lintWith(methodLintTime)),
+				LintRule(lintrule.Of("correlate_lint_time", lintrule.Text(lintTime))),
 			service.NewDurationField(fieldUpdateEvery).
 				Description("The least event time between two messages of one incident.").
 				Default("5m").
 				Example("1h").
+				LintRule(lintrule.Span(fieldUpdateEvery, 0, 0)).
 				Advanced(),
 			service.NewObjectField(fieldFloodGuard,
 				service.NewIntField(fieldFloodPerRule).
@@ -164,7 +169,8 @@ func spec() *service.ConfigSpec {
 				service.NewDurationField(fieldFloodWindow).
 					Description("The span of event time that is counted.").
 					Default("1h").
-					Example("10m"),
+					Example("10m").
+					LintRule(lintrule.Span(fieldFloodWindow, time.Second, 0)),
 			).Description("Bounds the messages of incidents that leave, for each tenancy apart. The incidents exist nevertheless: what is held "+
 				"back is counted by rule, and reported by an incident of the rule `correlate-flood`, which has the labels of the rule that fires too often.").
 				Advanced(),
@@ -204,7 +210,6 @@ pipeline:
 }
 
 func init() {
-	registerLints()
 	service.MustRegisterBatchProcessor("correlate", spec(), func(conf *service.ParsedConfig, res *service.Resources) (service.BatchProcessor, error) {
 		c, err := configFromParsed(conf)
 		if err != nil {

@@ -18,6 +18,7 @@ import (
 	"github.com/redpanda-data/benthos/v4/public/bloblang"
 	"github.com/redpanda-data/benthos/v4/public/service"
 
+	"benthos-oci/plugins/internal/lintrule"
 	"benthos-oci/plugins/internal/progress"
 	"benthos-oci/plugins/internal/watermark"
 )
@@ -92,16 +93,19 @@ open windows stay in the state.
 				Description("How often time is looked at. A tick is sent only when something has moved.").
 				Default("1s").
 				Example("200ms").
+				LintRule(lintrule.Span(fieldTickInterval, lintrule.Positive, 0)).
 				Advanced(),
 			service.NewDurationField(fieldIdleTimeout).
 				Description("How long nothing may come from a partition of a wrapped input, with nothing in flight, before its time "+
 					"runs on at the clock's speed. `0s` means never. The oci inputs say by themselves that they have caught up.").
 				Default("5m").
-				Example("30s"),
+				Example("30s").
+				LintRule(lintrule.Span(fieldIdleTimeout, 0, 0)),
 			service.NewDurationField(fieldMaxHold).
 				Description("How long a silent partition holds time.").
 				Default("1h").
-				Example("15m"),
+				Example("15m").
+				LintRule(lintrule.Span(fieldMaxHold, lintrule.Positive, 0)),
 		).
 		Example("Beside the oci inputs", "The audit log of a tenancy, with its clock.", `
 input:

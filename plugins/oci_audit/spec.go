@@ -15,6 +15,7 @@ import (
 
 	"github.com/redpanda-data/benthos/v4/public/service"
 
+	"benthos-oci/plugins/internal/lintrule"
 	"benthos-oci/plugins/internal/ocifields"
 )
 
@@ -38,6 +39,9 @@ const subscribed = "subscribed"
 // minOverlap is how late Oracle says that an event may appear.
 const minOverlap = 15 * time.Minute
 
+// minRefresh is how often compartments may be looked for at most.
+const minRefresh = time.Minute
+
 // Spec describes the component.
 func Spec() *service.ConfigSpec {
 	return service.NewConfigSpec().
@@ -56,17 +60,18 @@ func Spec() *service.ConfigSpec {
 					Default([]any{}),
 				service.NewBoolField(fieldSubtree).Description("Whether included and excluded compartments stand for what lies below them, too. "+
 					"With `false` and a list of compartments the permission to list them is not needed.").Default(true),
-				service.NewDurationField(fieldRefresh).Description("How often new compartments and regions are looked for.").Default("1h").Advanced(),
+				service.NewDurationField(fieldRefresh).Description("How often new compartments and regions are looked for.").Default("1h").
+					LintRule(lintrule.Span(fieldRefresh, minRefresh, 0)).Advanced(),
 			).Description("Compartments to read. The Audit API reads one compartment at a time and nothing below it, so they are listed and read one by one. "+
 				"Deleted compartments keep their history and are read as well."),
 		).
 		Fields(ocifields.Reading(ocifields.Cadence{
-			Poll: "5m", Overlap: "15m",
+			Poll: "5m", Overlap: "15m", LeastOverlap: minOverlap,
 			OverlapMeaning: "How far back each sweep looks again for events that appeared late; at least 15m, because Oracle promises no less. " +
 				"What was delivered before is known by its id and does not leave again.",
 		})...).
 		Fields(
-			service.NewDurationField(fieldDelay).Description("How long after they were processed events are first read.").Default("2m").Advanced(),
+			service.NewDurationField(fieldDelay).Description("How long after they were processed events are first read.").Default("2m").LintRule(lintrule.Span(fieldDelay, 0, 0)).Advanced(),
 			service.NewIntField(fieldThreads).Description("Requests that run at the same time, at most 64. With 0 two; with `end` two for each request a second of `max_requests_per_second`, at most 32, "+
 				"so that the rate is used up: at 10 a second where a page takes less than two seconds, at 20 less than 1.6.").
 				Default(0).LintRule(`root = if this < 0 || this > 64 { "must be between 0 and 64" }`).Advanced(),
@@ -167,7 +172,7 @@ func (c config) check() error {
 		return fmt.Errorf("reading %s: name regions, or %q for all", fieldRegions, subscribed)
 	case c.Overlap < minOverlap:
 		return fmt.Errorf("reading overlap: it is %s and must be at least %s, because events may appear that late", c.Overlap, minOverlap)
-	case c.refresh < time.Minute:
+	case c.refresh < minRefresh:
 		return fmt.Errorf("reading %s.%s: it must be at least 1m", fieldCompartments, fieldRefresh)
 	case c.delay < 0:
 		return fmt.Errorf("reading %s: it must not be negative", fieldDelay)

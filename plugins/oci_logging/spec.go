@@ -19,6 +19,7 @@ import (
 
 	"github.com/redpanda-data/benthos/v4/public/service"
 
+	"benthos-oci/plugins/internal/lintrule"
 	"benthos-oci/plugins/internal/ocifields"
 )
 
@@ -73,12 +74,13 @@ func Spec() *service.ConfigSpec {
 				"With `false` its row leaves: `{\"datetime\": ..., \"logContent\": {...}}`. `oci_normalize` and `correlate` read both.").Default(true),
 		).
 		Fields(ocifields.Reading(ocifields.Cadence{
-			Poll: "5m", Overlap: "15m",
+			Poll: "5m", Overlap: "15m", LeastOverlap: minOverlap, MostOverlap: maxOverlap,
 			OverlapMeaning: "How far back each sweep looks again for records that were ingested late. " +
 				"What was delivered before is known by its id and does not leave again. Raise it for agents that may be offline; at most 168h.",
 		})...).
 		Fields(
-			service.NewDurationField(fieldDelay).Description("How long after they happened records are first searched for. Logging shows most of them within seconds.").Default("1m").Advanced(),
+			service.NewDurationField(fieldDelay).Description("How long after they happened records are first searched for. Logging shows most of them within seconds.").
+				Default("1m").LintRule(lintrule.Span(fieldDelay, 0, 0)).Advanced(),
 			service.NewIntField(fieldThreads).Description("Searches that run at the same time, at most 64. With 0 two; with `end` two for each request a second of `max_requests_per_second`, at most 32, "+
 				"so that the rate is used up: at 10 a second where a page takes less than two seconds, at 20 less than 1.6.").
 				Default(0).LintRule(`root = if this < 0 || this > 64 { "must be between 0 and 64" }`).Advanced(),

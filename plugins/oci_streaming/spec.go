@@ -20,6 +20,7 @@ import (
 
 	"github.com/redpanda-data/benthos/v4/public/service"
 
+	"benthos-oci/plugins/internal/lintrule"
 	"benthos-oci/plugins/internal/oci"
 	"benthos-oci/plugins/internal/ocifields"
 )
@@ -88,7 +89,7 @@ func Spec() *service.ConfigSpec {
 			service.NewIntField(fieldConsumers).Description("Instances that this input has in the group, each with partitions of its own: more than the stream has partitions is no use.").
 				Default(1).LintRule(fmt.Sprintf(`root = if this < 1 || this > %d { "must be between 1 and %d" }`, maxConsumers, maxConsumers)),
 			service.NewDurationField(fieldTimeout).Description("How long an instance may be silent before the others get its partitions. While messages are on their way it sends heartbeats; between 5s and 5m.").
-				Default("30s").Advanced(),
+				Default("30s").LintRule(lintrule.Span(fieldTimeout, minTimeout, maxTimeout)).Advanced(),
 			service.NewStringListField(fieldPartitions).Description("Partitions to read without a group, by their numbers, or `all`. Their positions are kept in `checkpoint_cache`, and `group`, `instance` and `consumers` mean nothing.").
 				Default([]any{}).Example([]any{"0", "1"}).Example([]any{all}),
 			service.NewStringField(fieldStart).Description("Where a new group, or a partition without a saved position, begins: at the `oldest` message that the stream still has, the `latest`, "+
@@ -96,7 +97,7 @@ func Spec() *service.ConfigSpec {
 				Default(oldest).LintRule(matches(`^(oldest|latest|`+timePattern+`)$`, badStart)).Examples(oldest, latest, "-24h", "2026-11-01T00:00:00Z"),
 			service.NewStringField(fieldEnd).Description("Where reading ends: the input ends once everything that was put into the stream before then was delivered; what came later may have left as well. "+
 				"Empty: it never ends.").Default("").LintRule(matches(`^(|`+timePattern+`)$`, badEnd)).Examples("-0s", "2026-11-02T00:00:00Z"),
-			service.NewDurationField(fieldPoll).Description("How long to wait after an empty page.").Default("1s"),
+			service.NewDurationField(fieldPoll).Description("How long to wait after an empty page.").Default("1s").LintRule(lintrule.Span(fieldPoll, lintrule.Positive, 0)),
 			service.NewIntField(fieldPage).Description("Most messages of a page, which leaves as one batch. A page holds about 1 MiB at most.").
 				Default(1000).LintRule(fmt.Sprintf(`root = if this < 1 || this > %d { "must be between 1 and %d" }`, oci.MaxStreamMessages, oci.MaxStreamMessages)).Advanced(),
 		).

@@ -88,7 +88,9 @@ func (n *named) walk(at *yaml.Node, depth int) {
 	}
 	for i, c := range at.Content {
 		if at.Kind == yaml.MappingNode && i%2 == 1 && c.Kind == yaml.MappingNode {
-			switch name := at.Content[i-1].Value; {
+			name := at.Content[i-1].Value
+			n.scalars(c, scalarsOf(name), "", 0)
+			switch {
 			case name == "correlate":
 				n.correlate(at.Content[i-1], c)
 				n.cache(c, "state_cache")

@@ -15,6 +15,7 @@ import (
 
 	"github.com/redpanda-data/benthos/v4/public/service"
 
+	"benthos-oci/plugins/internal/lintrule"
 	"benthos-oci/plugins/internal/oci"
 )
 
@@ -36,6 +37,8 @@ const (
 // Cadence says how the fields about time differ between inputs.
 type Cadence struct {
 	Poll, Overlap string
+	// LeastOverlap and MostOverlap bound the overlap; 0: more than nothing, and without a bound.
+	LeastOverlap, MostOverlap time.Duration
 	// OverlapMeaning says what the overlap is for.
 	OverlapMeaning string
 }
@@ -48,8 +51,9 @@ func Reading(c Cadence) []*service.ConfigField {
 			Default("-24h").LintRule(lintTime).Examples("-24h", "-30d", "2026-11-01T00:00:00Z"),
 		service.NewStringField(fieldEnd).Description("Where reading ends, in the same forms; the input then ends as soon as everything before it was delivered. "+
 			"Empty: it never ends.").Default("").LintRule(lintTime).Examples("-1h", "2026-11-02T00:00:00Z"),
-		service.NewDurationField(fieldPoll).Description("How long to wait after a sweep that has caught up.").Default(c.Poll),
-		service.NewDurationField(fieldOverlap).Description(c.OverlapMeaning).Default(c.Overlap).Advanced(),
+		service.NewDurationField(fieldPoll).Description("How long to wait after a sweep that has caught up.").Default(c.Poll).LintRule(lintrule.Span(fieldPoll, lintrule.Positive, 0)),
+		service.NewDurationField(fieldOverlap).Description(c.OverlapMeaning).Default(c.Overlap).
+			LintRule(lintrule.Span(fieldOverlap, max(c.LeastOverlap, lintrule.Positive), c.MostOverlap)).Advanced(),
 	}, Keeping(Keep{
 		Cache:     "Label of the cache resource that keeps the position. Without one, a restart begins at `start` again.",
 		Rate:      "Most requests a second, over all inputs of this process that read the same tenancy. The first input to start sets it.",
@@ -79,7 +83,7 @@ func Keeping(k Keep) []*service.ConfigField {
 		service.NewIntField(fieldEventBytes).Description("Records larger than this leave flagged with an error, so that a dead letter output can take them.").
 			Default(4 << 20).LintRule(`root = if this < 1024 { "must be at least 1024" }`).Advanced(),
 		service.NewDurationField(fieldTimeout).Description("How long one request may take, its body included. Oracle was seen to take 11 s for one page.").
-			Default("90s").Advanced(),
+			Default("90s").LintRule(lintrule.Span(fieldTimeout, lintrule.Positive, 0)).Advanced(),
 	}
 }
 
