@@ -155,14 +155,51 @@ func (a Auth) validKey(where string) error {
 	if err := validTenancy(where, a.Tenancy); err != nil {
 		return err
 	}
-	switch {
-	case !ocid(a.User, "user"):
-		return badAuth("%suser must be the OCID of the user whose key this is, like ocid1.user.oc1..aaaa (Console, profile menu, My profile), got %q", where, a.User)
-	case !fingerprintForm.MatchString(a.Fingerprint):
-		return badAuth("%sfingerprint must be 16 pairs of hex digits with colons between, as the Console shows it beside the API key", where)
+	if err := validUser(where, a.User); err != nil {
+		return err
+	}
+	if err := validFingerprint(where, a.Fingerprint); err != nil {
+		return err
 	}
 	return a.validSource(where)
 }
+
+func validUser(where, user string) error {
+	if ocid(user, "user") {
+		return nil
+	}
+	return badAuth("%suser must be the OCID of the user whose key this is, like ocid1.user.oc1..aaaa (Console, profile menu, My profile), got %q", where, clean(user))
+}
+
+func validFingerprint(where, fingerprint string) error {
+	if fingerprintForm.MatchString(fingerprint) {
+		return nil
+	}
+	return badAuth("%sfingerprint must be 16 pairs of hex digits with colons between, as the Console shows it beside the API key", where)
+}
+
+// Impossible says why a value of a field of Auth, named as Takes does, cannot be right whatever the other fields say; nil where it may be.
+// No secret is part of it.
+func Impossible(field, value string) error {
+	switch field {
+	case "tenancy":
+		return validTenancy("", value)
+	case "user":
+		return validUser("", value)
+	case "fingerprint":
+		return validFingerprint("", canonicalFingerprint(value))
+	case "private_key":
+		return validPEM(value, field)
+	case "region":
+		if region := CanonicalRegion(value); !plausibleRegion(region) {
+			return noRegion(region)
+		}
+	}
+	return nil
+}
+
+// canonicalFingerprint spells a fingerprint as Oracle does.
+func canonicalFingerprint(s string) string { return strings.ToLower(strings.TrimSpace(s)) }
 
 // validSource checks where a key is, and the region.
 func (a Auth) validSource(where string) error {

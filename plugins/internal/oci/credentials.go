@@ -5,7 +5,6 @@ import (
 	"crypto/rsa"
 	"fmt"
 	"os"
-	"strings"
 	"sync"
 	"time"
 )
@@ -159,7 +158,7 @@ func (a Auth) readAPIKey(l *look) (held, error) {
 		a = a.fill(section)
 	}
 	a.Region = CanonicalRegion(a.Region)
-	a.Fingerprint = strings.ToLower(strings.TrimSpace(a.Fingerprint))
+	a.Fingerprint = canonicalFingerprint(a.Fingerprint)
 	if err := a.validKey(where); err != nil {
 		return held{}, err
 	}

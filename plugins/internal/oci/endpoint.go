@@ -54,6 +54,19 @@ func parseEndpoint(s string) (endpoint, error) {
 	return endpoint{template: strings.TrimRight(s, "/")}, nil
 }
 
+// CheckEndpoint says why an endpoint cannot be used, nil where it can; it repeats no password.
+func CheckEndpoint(s string) error {
+	_, err := parseEndpoint(s)
+	return err
+}
+
+func noRegion(region string) error {
+	return &Error{
+		Kind: WrongRegion, Region: region,
+		Sentence: fmt.Sprintf("%q is not the name of a region: regions are called like us-ashburn-1 or eu-frankfurt-1", region),
+	}
+}
+
 func loopback(host string) bool {
 	if host == "localhost" {
 		return true
@@ -68,10 +81,7 @@ func (e endpoint) resolve(s service, region string) (string, error) {
 		return strings.NewReplacer("{region}", region, "{service}", s.name).Replace(e.template) + s.version, nil
 	}
 	if !plausibleRegion(region) {
-		return "", &Error{
-			Kind: WrongRegion, Region: region,
-			Sentence: fmt.Sprintf("%q is not the name of a region: regions are called like us-ashburn-1 or eu-frankfurt-1", region),
-		}
+		return "", noRegion(region)
 	}
 	regionTable.Lock()
 	host := common.StringToRegion(region).EndpointForTemplate(s.name, s.template)

@@ -44,16 +44,8 @@ func repairPEM(s string) string {
 
 // parseKey reads a private key; where names it in errors. The key itself is never part of an error.
 func parseKey(text, passphrase, where string) (*rsa.PrivateKey, error) {
-	bad := func(format string, args ...any) error {
-		return &Error{Kind: BadKey, Sentence: fmt.Sprintf(format, args...)}
-	}
-	switch {
-	case strings.TrimSpace(text) == "":
-		return nil, bad("%s is empty, so nothing can be signed: give the private key that belongs to auth.fingerprint in PEM form", where)
-	case strings.Contains(text, "BEGIN PUBLIC KEY") || strings.Contains(text, "BEGIN CERTIFICATE"):
-		return nil, bad("%s holds a public key, which cannot sign: give the private half, the file that begins with -----BEGIN PRIVATE KEY-----", where)
-	case !pemBlock.MatchString(text):
-		return nil, bad("%s holds no key in PEM form: it must begin with -----BEGIN PRIVATE KEY----- and end with the matching END line", where)
+	if err := validPEM(text, where); err != nil {
+		return nil, err
 	}
 	var secret *string
 	if passphrase != "" {
@@ -66,11 +58,28 @@ func parseKey(text, passphrase, where string) (*rsa.PrivateKey, error) {
 	encrypted := strings.Contains(text, "ENCRYPTED")
 	switch {
 	case encrypted && passphrase == "":
-		return nil, bad("%s is encrypted and no passphrase is given: set auth.passphrase", where)
+		return nil, badKey("%s is encrypted and no passphrase is given: set auth.passphrase", where)
 	case encrypted:
-		return nil, bad("%s cannot be decrypted with the given passphrase: correct auth.passphrase", where)
+		return nil, badKey("%s cannot be decrypted with the given passphrase: correct auth.passphrase", where)
 	}
-	return nil, bad("%s is damaged, or is no RSA key: paste the PEM file again as a whole, or give its path in auth.private_key_file", where)
+	return nil, badKey("%s is damaged, or is no RSA key: paste the PEM file again as a whole, or give its path in auth.private_key_file", where)
+}
+
+// validPEM checks what can be seen of a private key without reading it.
+func validPEM(text, where string) error {
+	switch {
+	case strings.TrimSpace(text) == "":
+		return badKey("%s is empty, so nothing can be signed: give the private key that belongs to auth.fingerprint in PEM form", where)
+	case strings.Contains(text, "BEGIN PUBLIC KEY") || strings.Contains(text, "BEGIN CERTIFICATE"):
+		return badKey("%s holds a public key, which cannot sign: give the private half, the file that begins with -----BEGIN PRIVATE KEY-----", where)
+	case !pemBlock.MatchString(text):
+		return badKey("%s holds no key in PEM form: it must begin with -----BEGIN PRIVATE KEY----- and end with the matching END line", where)
+	}
+	return nil
+}
+
+func badKey(format string, args ...any) error {
+	return &Error{Kind: BadKey, Sentence: fmt.Sprintf(format, args...)}
 }
 
 // fingerprintOf gives the name by which Oracle knows the public half of a key.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/redpanda-data/benthos/v4/public/service"
 
+	"benthos-oci/plugins/internal/lintrule"
 	"benthos-oci/plugins/internal/oci"
 )
 
@@ -52,17 +53,17 @@ func Auth() []*service.ConfigField {
 				"`workload_identity` (a pod of an enhanced OKE cluster). "+
 				"`auto` is `api_key` where a key is written out here, and else `config_file`. A field that does not belong to the type is an error.").Default(methodAuto),
 			service.NewStringField(fieldTenancy).Description("OCID of the tenancy. Principals belong to one and need it only to read another, whose policies admit them.").
-				Default("").Example("ocid1.tenancy.oc1..aaaa"),
-			service.NewStringField(fieldUser).Description("OCID of the user whose API key this is.").Default("").Example("ocid1.user.oc1..aaaa"),
+				Default("").Example("ocid1.tenancy.oc1..aaaa").LintRule(lintPossible(fieldTenancy)),
+			service.NewStringField(fieldUser).Description("OCID of the user whose API key this is.").Default("").Example("ocid1.user.oc1..aaaa").LintRule(lintPossible(fieldUser)),
 			service.NewStringField(fieldFingerprint).Description("Fingerprint of the API key, as the Console shows it.").Default("").
-				Example("20:3b:97:13:55:1c:5b:0d:d3:37:d8:50:4e:c5:3a:34"),
+				Example("20:3b:97:13:55:1c:5b:0d:d3:37:d8:50:4e:c5:3a:34").LintRule(lintPossible(fieldFingerprint)),
 			service.NewStringField(fieldPrivateKey).Description("The private key in PEM form. A key whose newlines were turned into spaces works, too.").
-				Default("").Secret().Example("${OCI_PRIVATE_KEY}"),
+				Default("").Secret().Example("${OCI_PRIVATE_KEY}").LintRule(lintPossible(fieldPrivateKey)),
 			service.NewStringField(fieldPrivateKeyFile).Description("Path of the private key. A file that every user may read is refused. "+
 				"The file is looked at every ten seconds: a rotated key is taken up without a restart.").Default("").Example("~/.oci/oci_api_key.pem"),
 			service.NewStringField(fieldPassphrase).Description("Passphrase of an encrypted private key.").Default("").Secret().Example("${OCI_PASSPHRASE}"),
 			service.NewStringField(fieldRegion).Description("The tenancy's home region, where identity calls go. Short codes like `iad` work. "+
-				"With a config file it replaces the region of the profile; a principal takes its own region where this is empty.").Default("").Example("us-ashburn-1"),
+				"With a config file it replaces the region of the profile; a principal takes its own region where this is empty.").Default("").Example("us-ashburn-1").LintRule(lintPossible(fieldRegion)),
 			service.NewStringField(fieldConfigFile).Description("Path of a config file as Oracle's command line has it; used when no API key is given here. "+
 				"Empty means `~/.oci/config`.").Default("").Example("/etc/oci/config"),
 			service.NewStringField(fieldProfile).Description("Profile of the config file. Empty means `DEFAULT`.").Default("").Example("PROD"),
@@ -70,7 +71,7 @@ func Auth() []*service.ConfigField {
 		service.NewStringField(fieldEndpoint).Description("Where the APIs stand, instead of at Oracle's hosts; `{region}` and `{service}` in it are replaced. " +
 			"A service is `audit`, `identity`, `cloudguard`, `logging`, `streaming`, or `auth` where an instance gets its tokens. " +
 			"Plain http is allowed to this machine only. For gateways, and for the simulator.").Default("").Advanced().
-			Example("http://127.0.0.1:8081/{region}"),
+			Example("http://127.0.0.1:8081/{region}").LintRule(lintrule.Of("benthos_oci_lint_endpoint", lintrule.Text(oci.CheckEndpoint))),
 		service.NewObjectField(fieldTLS,
 			service.NewStringField(fieldRootCAs).Description("Certificates in PEM form of authorities to trust beside the machine's own.").Default(""),
 			service.NewStringField(fieldRootCAsFile).Description("Path of a file with such certificates.").Default("").Example("/etc/ssl/private-ca.pem"),
@@ -80,6 +81,16 @@ func Auth() []*service.ConfigField {
 			"A server whose certificate is not trusted, has expired or is for another host is never spoken to: there is no switch for that. " +
 			"The proxy itself is taken from the environment: `HTTPS_PROXY`, `NO_PROXY`.").Advanced(),
 	}
+}
+
+// lintPossible finds values that cannot be right. An empty one is what an environment variable gives that is not set where lint runs.
+func lintPossible(field string) string {
+	return lintrule.Of("benthos_oci_lint_"+field, lintrule.Text(func(value string) error {
+		if value == "" {
+			return nil
+		}
+		return oci.Impossible(field, value)
+	}))
 }
 
 // lintAuth finds fields that do not belong to the type.
