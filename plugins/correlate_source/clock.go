@@ -151,8 +151,11 @@ func (c *clock) report(now time.Time, r watermark.Reading) {
 	c.partitions.Set(int64(len(r.Known)))
 	n := 0
 	for _, tenancy := range slices.Sorted(maps.Keys(r.Incomplete)) {
-		n += len(r.Incomplete[tenancy])
 		for _, name := range r.Incomplete[tenancy] {
+			if slices.Contains(r.Unread[tenancy], name) {
+				continue // its input has said so
+			}
+			n++
 			if !slices.Contains(c.left[tenancy], name) {
 				c.log.Warnf("Time goes on without %s%s: it has been silent for longer than max_hold; "+
 					"rules that wait for absence may miss what it would have brought", name, of(tenancy))

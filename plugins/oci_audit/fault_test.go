@@ -157,11 +157,17 @@ func TestBoundedRunEndsWithoutWhatMayNotBeRead(t *testing.T) {
 		r := newRig(t, c, yaml)
 		denial := ocisim.Denial{Permission: ocisim.ReadAuditEvents, Compartment: r.sim.Truth().Events[0].Compartment}
 		r.sim.Deny(denial)
+		tracker := progress.Of(r.res)
 		in, got := r.input(""), newInbox()
 		r.drain(in, got, nil)
 		r.close(in)
 		if n := r.log.Count("has ended without 2 of 10 partitions"); n != 1 {
 			t.Errorf("got %d lines about what is missing, want 1:\n%s", n, r.log)
+		}
+		// What its absence brings about is said to be incomplete.
+		names := tracker.Advance(time.Now()).Incomplete[r.sim.Tenancies()[0].OCID]
+		if len(names) != 2 || !strings.Contains(names[0], denial.Compartment) || !strings.Contains(names[1], denial.Compartment) {
+			t.Errorf("got %q as incomplete, want the two partitions of %s", names, denial.Compartment)
 		}
 		r.sim.Allow(denial)
 		in = r.input("")
@@ -192,8 +198,8 @@ func TestBoundedRunEndsWhereNothingMayBeRead(t *testing.T) {
 				if board.Failing == 0 {
 					t.Errorf("got none of %d partitions failing, want those that are not deleted", board.Partitions)
 				}
-				if !tracker.Advance(time.Now()).Done {
-					t.Error("the source has not ended for the tracker, want it ended")
+				if reading := tracker.Advance(time.Now()); !reading.Done || len(reading.Incomplete) == 0 {
+					t.Errorf("got ended %v and %v as incomplete, want an end that names what was not read", reading.Done, reading.Incomplete)
 				}
 				r.close(in)
 				if n := r.log.Count("has ended without"); n != 1 {

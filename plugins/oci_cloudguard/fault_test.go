@@ -163,8 +163,8 @@ func TestBoundedRunEndsWithoutCloudGuard(t *testing.T) {
 				if board.Failing != 1 || board.Partitions != 1 || board.Done != 0 || board.Whole == 0 {
 					t.Errorf("got %d of %d partitions failing and %s of %s read, want 1 of 1 and none of something", board.Failing, board.Partitions, board.Done, board.Whole)
 				}
-				if !tracker.Advance(time.Now()).Done {
-					t.Error("the source has not ended for the tracker, want it ended")
+				if reading := tracker.Advance(time.Now()); !reading.Done || len(reading.Incomplete) == 0 {
+					t.Errorf("got ended %v and %v as incomplete, want an end that names what was not read", reading.Done, reading.Incomplete)
 				}
 				r.close(in)
 				if n := r.log.count("has ended without the problems of Cloud Guard"); n != 1 {

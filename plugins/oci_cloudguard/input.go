@@ -108,12 +108,12 @@ func (i *input) hopeless(err error) bool {
 	return i.bounded() && slices.Contains([]oci.Kind{oci.NoPermission, oci.NotEnabled}, oci.KindOf(err))
 }
 
-// endWithout ends a bounded run that cannot read the problems.
-func (i *input) endWithout() {
+// endWithout ends a bounded run that cannot read the problems; region is the reporting region, "" where it is not known.
+func (i *input) endWithout(region string) {
 	i.log.Errorf("Reading up to %s has ended without the problems of Cloud Guard, which cannot be read: run it again once what the log says is mended",
 		i.conf.End.At(time.Now()).Format(time.RFC3339))
 	i.failing.Store(true)
-	i.source.End()
+	i.source.End(watermark.Unread{Tenancy: i.conf.Tenancy(i.metrics), Name: region})
 	i.outlet.End()
 }
 
@@ -131,7 +131,7 @@ func (i *input) Connect(ctx context.Context) error {
 			wait := i.pauseAfter(err)
 			i.failing.Store(true)
 			if i.hopeless(err) && i.again.Stays() {
-				i.endWithout()
+				i.endWithout(i.conf.region)
 				return service.ErrEndOfInput
 			}
 			return service.NewErrBackOff(i.conf.Blame(i.metrics, err), wait)

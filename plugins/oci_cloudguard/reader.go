@@ -183,7 +183,7 @@ func (r *reader) run() {
 				r.metrics.Failing.Set(1)
 				// Benthos may be waiting for the input to be connected again, to hear that it has ended.
 				r.trouble.Store(nil)
-				r.endWithout()
+				r.endWithout(r.region)
 				return
 			}
 			if failures >= tryBefore {

@@ -50,13 +50,18 @@ func (m *Metrics) Counter(of *service.MetricCounter) Counter {
 // Gauge makes a gauge from one of Benthos whose first label is `tenancy`.
 func (m *Metrics) Gauge(of *service.MetricGauge) Gauge { return Gauge{of: of, tenancy: &m.tenancy} }
 
+// Tenancy is the tenancy that an input reads: the one found, or else the one configured; "" where neither is known.
+func (c Config) Tenancy(m *Metrics) string {
+	if id := m.tenancy.get(); id != "" {
+		return id
+	}
+	return c.Auth.Tenancy
+}
+
 // Blame says in front of an error whose input it is: /ready shows it beside the label and the path of the input.
 func (c Config) Blame(m *Metrics, err error) error {
-	if id := m.tenancy.get(); id != "" {
+	if id := c.Tenancy(m); id != "" {
 		return fmt.Errorf("tenancy %s: %w", id, err)
-	}
-	if c.Auth.Tenancy != "" {
-		return fmt.Errorf("tenancy %s: %w", c.Auth.Tenancy, err)
 	}
 	return fmt.Errorf("%s: %w", c.Auth, err)
 }

@@ -6,6 +6,7 @@ import (
 
 	"benthos-oci/plugins/internal/collect"
 	"benthos-oci/plugins/internal/oci"
+	"benthos-oci/plugins/internal/watermark"
 )
 
 // result is what came of reading a pass.
@@ -281,19 +282,19 @@ func (r *reader) finished() bool {
 
 // finish ends a bounded run.
 func (r *reader) finish() {
-	left := 0
+	var left []watermark.Unread
 	for _, p := range r.all() {
 		if p.failures >= tryBeforeGone && !p.gone() {
-			left++
+			left = append(left, watermark.Unread{Tenancy: r.client.Tenancy(), Name: p.Name})
 		}
 	}
 	// Benthos may be waiting for the input to be connected again, to hear that it has ended.
 	r.trouble.Store(nil)
-	if left > 0 {
+	if len(left) > 0 {
 		r.log.Errorf("Reading up to %s has ended without %d of %d partitions, which cannot be read: their position is kept, so run it again once what the log says is mended",
-			r.plan.End.Format(time.RFC3339), left, len(r.all()))
+			r.plan.End.Format(time.RFC3339), len(left), len(r.all()))
 	}
 	r.log.Infof("Read everything up to %s: %d records", r.plan.End.Format(time.RFC3339), r.events.Load())
-	r.source.End()
+	r.source.End(left...)
 	r.outlet.End()
 }

@@ -190,7 +190,7 @@ func (i *Input) endUnread() {
 	i.log.Errorf("Reading up to %s has ended without anything, because what there is to read cannot be listed: run it again once what the log says is mended",
 		i.conf.End.At(time.Now()).Format(time.RFC3339))
 	i.without.Store(true)
-	i.source.End()
+	i.source.End(watermark.Unread{Tenancy: i.conf.Tenancy(i.metrics)})
 	i.outlet.End()
 }
 

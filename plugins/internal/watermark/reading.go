@@ -14,8 +14,9 @@ type Reading struct {
 	// Tenancies holds the watermark of each tenancy that has one; All the least of them.
 	Tenancies map[string]event.Time
 	All       event.Time
-	// Incomplete names, by tenancy, the partitions that were left out for their silence.
-	Incomplete map[string][]string
+	// Incomplete names, by tenancy, the partitions that time goes on without: those that were left out for their silence,
+	// and Unread, those that their sources have ended without.
+	Incomplete, Unread map[string][]string
 	// Known names the partitions that time waits for, sorted.
 	Known []ID
 	// Done is true when there were sources, and all have ended with everything delivered.
@@ -65,12 +66,30 @@ func (t *Tracker) Advance(now time.Time) Reading {
 	if t.unnamed() {
 		least = marks{}
 	}
+	t.nameUnread(&r)
 	t.say(&r, least)
 	t.finish(&r)
 	r.Moved = first || r.All != t.last.All || r.Done != t.last.Done || !maps.Equal(r.Tenancies, t.last.Tenancies) ||
 		!maps.EqualFunc(r.Incomplete, t.last.Incomplete, slices.Equal) || !slices.Equal(r.Known, t.last.Known)
 	t.last = r
 	return r
+}
+
+// nameUnread adds what the sources have ended without.
+func (t *Tracker) nameUnread(r *Reading) {
+	if len(t.unread) == 0 {
+		return
+	}
+	if r.Incomplete == nil {
+		r.Incomplete = map[string][]string{}
+	}
+	r.Unread = map[string][]string{}
+	for tenancy, names := range t.unread {
+		r.Unread[tenancy] = slices.Compact(slices.Sorted(slices.Values(names)))
+		all := slices.Concat(r.Incomplete[tenancy], names)
+		slices.Sort(all)
+		r.Incomplete[tenancy] = slices.Compact(all)
+	}
 }
 
 // startHold is how long time waits, at the start, for sources that have not named a partition yet:

@@ -29,6 +29,7 @@ type Tracker struct {
 	started bool
 	floor   map[string]event.Time // what was said last, by tenancy; it never goes back
 	left    map[string]event.Time // how far a tenancy's partitions had come that are gone
+	unread  map[string][]string   // what sources have ended without, by tenancy
 	all     event.Time
 	last    Reading
 }
@@ -81,6 +82,7 @@ func New() *Tracker {
 		partitions: map[ID]*Partition{},
 		floor:      map[string]event.Time{},
 		left:       map[string]event.Time{},
+		unread:     map[string][]string{},
 		all:        event.MinTime,
 	}
 }
@@ -237,11 +239,27 @@ func newPartition(t *Tracker, id ID) *Partition {
 	return &Partition{t: t, id: id, front: event.MinTime, stood: event.MinTime, moved: event.MinTime}
 }
 
+// Unread is a partition that an input has ended without: what would have come from it is missing for good.
+type Unread struct {
+	// Tenancy is "" where it was not found out.
+	Tenancy string
+	// Name is "" for all of the source.
+	Name string
+}
+
 // End says that the source will give nothing more and that everything it gave was acked.
-func (s *Source) End() {
+// What it could not read is named from then on beside what time goes on without.
+func (s *Source) End(without ...Unread) {
 	s.t.mu.Lock()
 	defer s.t.mu.Unlock()
 	s.ended = true
+	for _, one := range without {
+		name := s.name
+		if one.Name != "" {
+			name += "/" + one.Name
+		}
+		s.t.unread[one.Tenancy] = append(s.t.unread[one.Tenancy], name)
+	}
 }
 
 // Down says whether the input cannot be read at present. While it is so its partitions hold time, as a silent partition does,

@@ -167,6 +167,36 @@ func TestBoundedPartitionIsWaitedForHoweverLongItIsSilent(t *testing.T) {
 	wantMark(t, "once it has ended", tr.Advance(noon.Add(10*maxHold)), at(10*maxHold))
 }
 
+func TestSourceThatEndsUnreadIsNamed(t *testing.T) {
+	tr := newTracker()
+	other := tr.Register("guard", true)
+	q := other.Partition("t2", "q")
+	backfill := tr.Register("backfill", true)
+	p, silent := backfill.Partition("t1", "p"), backfill.Partition("t1", "silent")
+	p.CaughtUp(at(-48 * time.Hour))
+	q.CaughtUp(at(-48 * time.Hour))
+	silent.CaughtUp(at(-72 * time.Hour))
+	if r := tr.Advance(noon); r.Incomplete != nil || r.Unread != nil {
+		t.Errorf("before it has ended: got incomplete %v, unread %v, want none", r.Incomplete, r.Unread)
+	}
+	backfill.End(Unread{Tenancy: "t1", Name: "silent"})
+	want := map[string][]string{"t1": {"backfill/silent"}}
+	r := tr.Advance(noon)
+	if diff := cmp.Diff(want, r.Incomplete); diff != "" || r.Done || !r.Moved {
+		t.Errorf("once it has ended: done %v, moved %v, incomplete (-want +got):\n%s", r.Done, r.Moved, diff)
+	}
+	// One that could not even find out what there is to read has no partition, and perhaps no tenancy.
+	other.End(Unread{})
+	want[""] = []string{"guard"}
+	r = tr.Advance(noon.Add(time.Minute))
+	if diff := cmp.Diff(want, r.Incomplete); diff != "" || !r.Done {
+		t.Errorf("at the end: done %v, incomplete (-want +got):\n%s", r.Done, diff)
+	}
+	if diff := cmp.Diff(r.Incomplete, r.Unread); diff != "" {
+		t.Errorf("unread (-want +got):\n%s", diff)
+	}
+}
+
 func TestSourceThatHasNamedNothingHoldsTimeForAMinuteAtTheStart(t *testing.T) {
 	tr := newTracker()
 	tr.Register("audit", false).Partition("t1", "p").CaughtUp(at(0))

@@ -31,7 +31,7 @@ type Tick struct {
 	// Tenancies holds the watermark of each tenancy that spoke; All the least of them all.
 	Tenancies map[string]event.Time `json:"tenancies"`
 	All       event.Time            `json:"all"`
-	// Incomplete names, by tenancy, the partitions that were left out because they were silent for too long.
+	// Incomplete names, by tenancy, the partitions that were left out because they were silent for too long, or were never read.
 	Incomplete map[string][]string `json:"incomplete,omitempty"`
 	// Known names the partitions behind the watermarks, saved with them; empty where they are those of the tick before.
 	Known []ID `json:"known,omitempty"`
