@@ -42,10 +42,10 @@ type input struct {
 	store   *ocifields.Store
 	metrics *ocifields.Metrics
 	// Beside those of all inputs.
-	undetailed, dropped ocifields.Counter
-	health              *ocifields.Health
-	outlet              *ocifields.Outlet
-	again               ocifields.Reconnect
+	undetailed, dropped, repeated ocifields.Counter
+	health                        *ocifields.Health
+	outlet                        *ocifields.Outlet
+	again                         ocifields.Reconnect
 	// What the board of a bounded run shows.
 	requests, events         atomic.Int64
 	opened, failing, through atomic.Bool
@@ -74,6 +74,8 @@ func newInput(c config, res *service.Resources) (*input, error) {
 		undetailed: metrics.Counter(of.NewCounter(Name+"_undetailed_total", "tenancy", "reason")),
 		// Problems that were open and that Cloud Guard does not know any more, or does not show to this user: nothing is sent of them.
 		dropped: metrics.Counter(of.NewCounter(Name+"_dropped_total", "tenancy")),
+		// Problems that were listed again and had not changed, so that they did not leave.
+		repeated: metrics.Counter(of.NewCounter(Name+"_repeated_total", "tenancy", "region")),
 	}
 	if in.bounded() {
 		progress.BoardOf(res).Show(in.standing)

@@ -91,7 +91,7 @@ func (r *reader) askForMissing(s collect.Sweep) error {
 // deliver hands on the problems that are new or have changed.
 func (r *reader) deliver(s collect.Sweep, items []oci.Item, requestID string) error {
 	news := r.judge(s, items, requestID)
-	r.metrics.Repeated.Incr(int64(len(items)-len(news)), r.region)
+	r.repeated.Incr(int64(len(items)-len(news)), r.region)
 	if !r.conf.detail {
 		return r.send(s, news)
 	}

@@ -48,3 +48,20 @@ func TestWatchingNamesMetricsThatThereAre(t *testing.T) {
 		}
 	}
 }
+
+// TestStreamHasNoMetricOfRepeatedRecords holds for an input that knows no ids: it could only ever say nothing.
+func TestStreamHasNoMetricOfRepeatedRecords(t *testing.T) {
+	for _, folder := range []string{"oci_audit", "oci_cloudguard", "oci_logging", "oci_streaming"} {
+		all, err := metricsOf(filepath.Join("..", "..", ".."), folder, component{folder: folder}.sources()...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		found := false
+		for _, m := range all {
+			found = found || m.name == folder+"_repeated_total"
+		}
+		if want := folder != "oci_streaming"; found != want {
+			t.Errorf("%s_repeated_total: got registered %v, want %v", folder, found, want)
+		}
+	}
+}

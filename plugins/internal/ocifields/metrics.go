@@ -15,7 +15,6 @@ import (
 type Metrics struct {
 	Events    Counter
 	Malformed Counter
-	Repeated  Counter
 	Failing   Gauge
 	Lag       Gauge
 
@@ -31,8 +30,6 @@ func NewMetrics(res *service.Resources, component string) *Metrics {
 	m.Events = m.Counter(of.NewCounter(component+"_events_total", "tenancy", "region"))
 	// Records that left flagged with an error, because they are malformed or too large.
 	m.Malformed = m.Counter(of.NewCounter(component+"_malformed_total", "tenancy", "region"))
-	// Records that were read again and known already, so that they did not leave.
-	m.Repeated = m.Counter(of.NewCounter(component+"_repeated_total", "tenancy", "region"))
 	// Partitions (regions and compartments) that cannot be read at present.
 	m.Failing = m.Gauge(of.NewGauge(component+"_failing_partitions", "tenancy"))
 	// Age of the oldest record that may not have been delivered yet: how far delivery is behind now.

@@ -108,10 +108,12 @@ type Input struct {
 	source  *watermark.Source
 	store   *ocifields.Store
 	metrics *ocifields.Metrics
-	late    *lateness
-	health  *ocifields.Health
-	outlet  *ocifields.Outlet
-	again   ocifields.Reconnect
+	// repeated counts beside what all inputs count.
+	repeated ocifields.Counter
+	late     *lateness
+	health   *ocifields.Health
+	outlet   *ocifields.Outlet
+	again    ocifields.Reconnect
 
 	requests atomic.Int64
 	without  atomic.Bool // a bounded run ended before it could begin
@@ -134,7 +136,7 @@ func New(c Config, res *service.Resources) (*Input, error) {
 	in := &Input{
 		conf: c, res: res, log: res.Logger(), name: progress.Name(res), store: store,
 		source:  progress.Of(res).Register(progress.Name(res), !c.End.IsZero()),
-		metrics: metrics, late: newLateness(res, metrics, c.Component, c.Overlap),
+		metrics: metrics, repeated: newRepeated(res, metrics, c.Component), late: newLateness(res, metrics, c.Component, c.Overlap),
 		health: ocifields.NewHealth(res.Logger()), outlet: ocifields.NewOutlet(c.Limit),
 	}
 	if !c.End.IsZero() {

@@ -113,7 +113,7 @@ func (r *reader) deliver(from origin, items []oci.Item) error {
 			r.late.found(r.log, p.Region, from.span.End.Sub(laterOf(item.Time, from.span.Start)))
 		}
 	}
-	r.metrics.Repeated.Incr(int64(len(items)-len(messages)), p.Region)
+	r.repeated.Incr(int64(len(items)-len(messages)), p.Region)
 	if len(messages) == 0 {
 		return nil
 	}

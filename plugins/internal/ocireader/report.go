@@ -11,6 +11,11 @@ import (
 	"benthos-oci/plugins/internal/progress"
 )
 
+func newRepeated(res *service.Resources, m *ocifields.Metrics, component string) ocifields.Counter {
+	// Records that were read again and known already, so that they did not leave.
+	return m.Counter(res.Metrics().NewCounter(component+"_repeated_total", "tenancy", "region"))
+}
+
 // lateness watches what appears only when a window is read a second time.
 type lateness struct {
 	overlap time.Duration
