@@ -80,8 +80,10 @@ func (c Config) Open(ctx context.Context, res *service.Resources, m *Metrics, ch
 	if change != nil {
 		change(&opts)
 	}
+	m.tenancy.expect(c.Auth.Tenancy)
 	client, err := oci.Open(ctx, opts)
 	if err != nil {
+		m.tenancy.settle()
 		return nil, err
 	}
 	m.tenancy.set(client.Tenancy())
