@@ -38,6 +38,12 @@ func warnings(t *testing.T, config string) []string {
 	return found
 }
 
+// guarded is a config that reads problems, with one rule.
+func guarded(lateness, sources, match string) string {
+	return "input: {broker: {inputs: [{oci_cloudguard: {}}, {correlate_source: {}}]}}\npipeline: {processors: [{correlate: {lateness: " + lateness +
+		", rules: [{id: r, title: R, status: experimental, severity: low, description: Detects nothing., " + sources + ", match: {" + match + "}, incident: {title: r}}]}}]}\n"
+}
+
 func TestLintWarnsOfConfigsWhoseRulesNeedMoreTime(t *testing.T) {
 	for _, test := range []struct {
 		name, config string
@@ -74,6 +80,23 @@ func TestLintWarnsOfConfigsWhoseRulesNeedMoreTime(t *testing.T) {
 			"just enough lateness",
 			"input: {broker: {inputs: [{oci_audit: {}}, {correlate_source: {}}]}}\npipeline: {processors: [{correlate: {packs: [oci], lateness: 7m}}]}\n", nil,
 		},
+		{
+			"less lateness than Cloud Guard takes, and a rule over its problems",
+			guarded("44m", "data_sources: [oci_cloudguard]", "severity: High"),
+			[]string{"c.yaml:2:1: warning: lateness 44m is less than the 45m that oci_cloudguard at line 1 may take to read an event: such events come too late"},
+		},
+		{
+			"a rule over findings by their class",
+			guarded("30m", "data_sources: [site]", "class_name: [Detection Finding, API Activity]"),
+			[]string{"c.yaml:2:1: warning: lateness 30m is less than the 45m that oci_cloudguard at line 1 may take to read an event: such events come too late"},
+		},
+		{
+			"a rule over findings by the number of their class",
+			guarded("30m", "data_sources: [site]", "class_uid: 2003"),
+			[]string{"c.yaml:2:1: warning: lateness 30m is less than the 45m that oci_cloudguard at line 1 may take to read an event: such events come too late"},
+		},
+		{"just enough lateness for Cloud Guard", guarded("45m", "data_sources: [oci_cloudguard]", "severity: High"), nil},
+		{"no rule over its problems", guarded("8m", "data_sources: [oci_audit]", "api.operation: CreateUser"), nil},
 		{
 			"a lateness from the environment is not judged",
 			"input: {broker: {inputs: [{oci_audit: {}}, {correlate_source: {}}]}}\npipeline: {processors: [{correlate: {packs: [oci], lateness: \"${LATENESS:1s}\"}}]}\n", nil,

@@ -2,6 +2,7 @@ package lint
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -12,11 +13,14 @@ import (
 	"benthos-oci/rules"
 )
 
+// guard has no field for the delay before its problems are read: Cloud Guard shows them up to a quarter of an hour after it has seen something.
+const guard = "oci_cloudguard"
+
 // Defaults of the fields that are compared here, as the components have them; a test holds them equal.
 var (
 	defaultLateness = "30m"
 	defaultDelays   = map[string]delay{
-		"oci_audit": {poll: "5m", wait: "2m"}, "oci_cloudguard": {poll: "30m", wait: "0s"}, "oci_logging": {poll: "5m", wait: "1m"},
+		"oci_audit": {poll: "5m", wait: "2m"}, "oci_cloudguard": {poll: "30m", wait: "15m"}, "oci_logging": {poll: "5m", wait: "1m"},
 	}
 )
 
@@ -57,11 +61,15 @@ func (o Options) clock(path string, data []byte) []Finding {
 		found = append(found, Finding{File: path, Line: max(line, 1), Column: 1, Warning: true, Message: fmt.Sprintf(format, args...)})
 	}
 	for _, c := range correlates {
-		if waiting := c.waiting(path, data); len(inputs) > 0 && !hasClock && len(waiting) > 0 {
+		all := c.rules(path, data)
+		if waiting := waiting(all); len(inputs) > 0 && !hasClock && len(waiting) > 0 {
 			warn(c.line, "%s cannot fire: nothing keeps time, so add `correlate_source: {}` beside the inputs", strings.Join(waiting, ", "))
 		}
 		lateness, ok := span(c.conf, "lateness", defaultLateness)
 		for _, in := range inputs {
+			if in.name == guard && !slices.ContainsFunc(all, (*rule.Rule).OverFindings) {
+				continue
+			}
 			if takes, known := in.delay(); ok && known && lateness < takes {
 				warn(c.line, "lateness %s is less than the %s that %s at line %d may take to read an event: such events come too late",
 					expr.FormatDuration(lateness), expr.FormatDuration(takes), in.name, in.line)
@@ -71,8 +79,8 @@ func (o Options) clock(path string, data []byte) []Finding {
 	return found
 }
 
-// waiting gives the ids of the rules of a correlate that are judged when time has passed.
-func (c walked) waiting(path string, data []byte) []string {
+// rules gives the rules of a correlate.
+func (c walked) rules(path string, data []byte) []*rule.Rule {
 	var all []*rule.Rule
 	for _, pack := range texts(c.conf["packs"]) {
 		some, _ := rule.Pack(rules.FS, pack)
@@ -83,8 +91,13 @@ func (c walked) waiting(path string, data []byte) []string {
 		all = append(all, some...)
 	}
 	inline, _ := rule.Inline(path, data)
+	return append(all, inline...)
+}
+
+// waiting gives the ids of the rules that are judged when time has passed.
+func waiting(all []*rule.Rule) []string {
 	var ids []string
-	for _, r := range append(all, inline...) {
+	for _, r := range all {
 		if !r.Monotone() {
 			ids = append(ids, r.ID)
 		}
