@@ -11,8 +11,9 @@ import (
 // Limiter spaces the requests of one tenancy, whichever inputs make them:
 // Oracle throttles by user, so inputs that share a key share a limiter.
 type Limiter struct {
-	rate *rate.Limiter
-	back chan struct{} // holds the one request of a backfill that may wait its turn among the others
+	rate  *rate.Limiter
+	begin sync.Once     // a backfill begins with nothing saved up, so that a short one keeps the rate, too
+	back  chan struct{} // holds the one request of a backfill that may wait its turn among the others
 
 	mu     sync.Mutex
 	until  time.Time     // mu; nothing is sent before it, after a 429
@@ -21,9 +22,10 @@ type Limiter struct {
 	passed chan struct{} // mu; closed when a request passes while others wait
 }
 
-// NewLimiter allows so many requests a second.
+// NewLimiter allows so many requests a second. After a pause those of a quarter of a second may go at once,
+// which also makes up for a machine that wakes up late.
 func NewLimiter(perSecond float64) *Limiter {
-	burst := max(1, int(perSecond))
+	burst := max(1, int(perSecond/4))
 	return &Limiter{rate: rate.NewLimiter(rate.Limit(perSecond), burst), back: make(chan struct{}, 1), passed: make(chan struct{})}
 }
 
@@ -39,6 +41,7 @@ func (l *Limiter) WaitBehind(ctx context.Context, clock func() time.Time) error 
 		return ctx.Err()
 	}
 	defer func() { <-l.back }()
+	l.begin.Do(func() { l.rate.AllowN(clock(), l.rate.Burst()-1) })
 	return l.Wait(ctx, clock)
 }
 

@@ -54,3 +54,47 @@ func TestOneRequestTriesWhetherAThrottleIsOver(t *testing.T) {
 		all.Wait()
 	})
 }
+
+// TestShortRunKeepsTheRate makes a hundred requests as fast as it may, and then some after a pause.
+func TestShortRunKeepsTheRate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const perSecond = 20
+		l := NewLimiter(perSecond)
+		began := time.Now()
+		for range 100 {
+			if err := l.WaitBehind(t.Context(), time.Now); err != nil {
+				t.Fatal(err)
+			}
+		}
+		// The first one goes at once.
+		if got, want := time.Since(began), 99*time.Second/perSecond; got < want || got > want+10*time.Millisecond {
+			t.Errorf("100 requests at %d a second: got them in %s, want %s", perSecond, got, want)
+		}
+		time.Sleep(time.Minute)
+		began = time.Now()
+		for range perSecond {
+			if err := l.Wait(t.Context(), time.Now); err != nil {
+				t.Fatal(err)
+			}
+		}
+		// After a pause a quarter of a second's requests go at once.
+		if got, want := time.Since(began), 750*time.Millisecond; got < want || got > want+10*time.Millisecond {
+			t.Errorf("%d requests after a pause: got them in %s, want %s", perSecond, got, want)
+		}
+	})
+}
+
+func TestSlowRateStillLetsRequestsPass(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := NewLimiter(0.5)
+		began := time.Now()
+		for range 3 {
+			if err := l.Wait(t.Context(), time.Now); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got, want := time.Since(began), 4*time.Second; got != want {
+			t.Errorf("3 requests at one each two seconds: got them in %s, want %s", got, want)
+		}
+	})
+}
