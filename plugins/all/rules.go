@@ -16,6 +16,7 @@ import (
 
 	"benthos-oci/plugins/all/lint"
 	"benthos-oci/plugins/internal/expr"
+	"benthos-oci/plugins/internal/oci"
 	"benthos-oci/plugins/internal/rule"
 	"benthos-oci/plugins/internal/ruletest"
 )
@@ -109,7 +110,8 @@ func lintRules(c *cli.Context) error {
 		for _, r := range reports {
 			counts[r.Kind]++
 		}
-		fmt.Fprintf(c.App.Writer, "%d rules, %d rule tests, %d overrides: no mistakes\n", counts[lint.Rule], counts[lint.RuleTest], counts[lint.Overrides])
+		fmt.Fprintf(c.App.Writer, "%s, %s, %s: no mistakes\n",
+			oci.Counted(counts[lint.Rule], "rule"), oci.Counted(counts[lint.RuleTest], "rule test"), oci.Counted(counts[lint.Overrides], "override"))
 	}
 	return nil
 }
@@ -155,7 +157,7 @@ func testRules(c *cli.Context) error {
 			}
 		}
 		if !c.Bool("json") && !c.Bool("verbose") && passed(some) {
-			fmt.Fprintf(c.App.Writer, "PASS %s: %d cases\n", file, len(some))
+			fmt.Fprintf(c.App.Writer, "PASS %s: %s\n", file, oci.Counted(len(some), "case"))
 		}
 		results = append(results, some...)
 	}
@@ -168,7 +170,8 @@ func testRules(c *cli.Context) error {
 		fmt.Fprintln(c.App.ErrWriter, err)
 	}
 	if !c.Bool("json") {
-		fmt.Fprintf(c.App.Writer, "%d test files, %d cases, %d failed, %d files with mistakes\n", len(files), len(results), failed, len(broken))
+		fmt.Fprintf(c.App.Writer, "%s, %s, %d failed, %s with mistakes\n",
+			oci.Counted(len(files), "test file"), oci.Counted(len(results), "case"), failed, oci.Counted(len(broken), "file"))
 	}
 	if failed > 0 || len(broken) > 0 {
 		return errFailed

@@ -58,7 +58,7 @@ func TestFirstSweepIsDoneOnceItsEventsAreDelivered(t *testing.T) {
 			}
 		}
 		synctest.Wait()
-		want := fmt.Sprintf("First sweep done: %d records of 1 partitions delivered", events)
+		want := fmt.Sprintf("First sweep done: %d records of 1 partition delivered", events)
 		if r.log.Count(want) != 1 || r.log.Count(", waiting until "+end.Add(17*time.Minute).Format(time.RFC3339)) != 1 {
 			t.Errorf("got the log\n%s\nwant %q, and until when the input waits", r.log, want)
 		}

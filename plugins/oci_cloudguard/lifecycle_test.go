@@ -223,7 +223,7 @@ func TestOpenProblemThatIsGoneIsSaidAndNotAskedForAgain(t *testing.T) {
 		}()
 		r.drain(in, got, nil)
 		r.close(in)
-		if n := r.log.count("are not known to Cloud Guard any more"); n != 1 {
+		if n := r.log.count("not known to Cloud Guard any more"); n != 1 {
 			t.Errorf("got %d lines about it, want 1:\n%s", n, r.log)
 		}
 		if n := r.sim.Count("GetProblem", 404); n != 1 {

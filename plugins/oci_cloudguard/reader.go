@@ -169,7 +169,7 @@ func (r *reader) run() {
 			r.health.Worked("the problems")
 			if !r.end.IsZero() {
 				r.through.Store(true)
-				r.log.Infof("Read everything up to %s: %d problems", r.end.Format(time.RFC3339), r.events.Load())
+				r.log.Infof("Read everything up to %s: %s", r.end.Format(time.RFC3339), oci.Counted(r.events.Load(), "problem"))
 				r.source.End()
 				r.outlet.End()
 				return
@@ -241,7 +241,8 @@ func (r *reader) sweep() error {
 	r.measure()
 	if !r.swept {
 		r.swept = true
-		r.log.Infof("First sweep done: %d problems delivered, %d known of which %d are open, in the reporting region %s", r.events.Load(), all, open, r.region)
+		r.log.Infof("First sweep done: %s delivered, %d known and %d of them open, in the reporting region %s",
+			oci.Counted(r.events.Load(), "problem"), all, open, r.region)
 	}
 	return nil
 }
@@ -249,7 +250,8 @@ func (r *reader) sweep() error {
 // tellOfBudget says once that the budget is too small, until it is not.
 func (r *reader) tellOfBudget() {
 	if r.thin > 0 && !r.told {
-		r.log.Warnf("%d problems left without all their details, because detail_budget allows %d requests a sweep: raise it if this stays", r.thin, r.conf.budget)
+		r.log.Warnf("%s left without all details, because detail_budget allows %s a sweep: raise it if this stays",
+			oci.Counted(r.thin, "problem"), oci.Counted(r.conf.budget, "request"))
 	}
 	r.told = r.thin > 0
 }

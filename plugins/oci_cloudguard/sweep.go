@@ -84,7 +84,8 @@ func (r *reader) askForMissing(s collect.Sweep) error {
 	}
 	r.mu.Unlock()
 	r.dropped.Incr(int64(len(dropped)))
-	r.log.Warnf("%d problems were open and are not known to Cloud Guard any more, or not shown to this user: nothing more is sent of them; the first is %s", len(dropped), dropped[0])
+	r.log.Warnf("%s, open until now, not known to Cloud Guard any more or not shown to this user: there is nothing more to send; the first is %s",
+		oci.Counted(len(dropped), "problem"), dropped[0])
 	return nil
 }
 

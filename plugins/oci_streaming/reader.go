@@ -93,7 +93,7 @@ func (r *reader) open(ctx context.Context) error {
 			}
 			r.lanes = append(r.lanes, &lane{reader: r, name: "stream " + r.stream.Name + " as " + instance, instance: instance})
 		}
-		r.log.Infof("Reading stream %s with %d partitions in %s, in group %s as %s", r.stream.Name, r.stream.Partitions, r.conf.region, r.conf.group, name)
+		r.log.Infof("Reading stream %s with %s in %s, in group %s as %s", r.stream.Name, oci.Counted(r.stream.Partitions, "partition"), r.conf.region, r.conf.group, name)
 		return nil
 	}
 	partitions, err := r.partitions()
@@ -107,7 +107,7 @@ func (r *reader) open(ctx context.Context) error {
 			return err
 		}
 	}
-	r.log.Infof("Reading %d of %d partitions of stream %s in %s", len(partitions), r.stream.Partitions, r.stream.Name, r.conf.region)
+	r.log.Infof("Reading %d of %s of stream %s in %s", len(partitions), oci.Counted(r.stream.Partitions, "partition"), r.stream.Name, r.conf.region)
 	return nil
 }
 

@@ -18,6 +18,7 @@ import (
 
 	"github.com/redpanda-data/benthos/v4/public/service"
 
+	"benthos-oci/plugins/internal/oci"
 	"benthos-oci/plugins/internal/progress"
 )
 
@@ -122,8 +123,8 @@ func (o Options) run(ctx context.Context, stream *service.Stream, p *show, memor
 		fmt.Fprintf(o.Err, "Stopped at %s. The same command goes on from there.\n", p.summary(at))
 		return Result{}, nil
 	case at.Failing > 0:
-		fmt.Fprintf(o.Err, "Ended at %s, without %d of %d partitions that cannot be read. The same command goes on with them once what the log says is mended.\n",
-			p.summary(at), at.Failing, at.Partitions)
+		fmt.Fprintf(o.Err, "Ended at %s, without %d of %s that cannot be read. The same command goes on with them once what the log says is mended.\n",
+			p.summary(at), at.Failing, oci.Counted(at.Partitions, "partition"))
 		return Result{}, nil
 	}
 	if err := memory.end(time.Now()); err != nil {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/schollz/progressbar/v3"
 
+	"benthos-oci/plugins/internal/oci"
 	"benthos-oci/plugins/internal/progress"
 )
 
@@ -108,14 +109,14 @@ func (s *show) text(now look) string {
 	if now.Whole == 0 {
 		return "finding out what there is to read"
 	}
-	text := fmt.Sprintf("%d records", now.Records)
+	text := oci.Counted(now.Records, "record")
 	before := s.recent[0]
 	made := now.Requests - before.Requests
 	if passed := now.at.Sub(before.at); passed > 0 {
 		text += fmt.Sprintf(", %.1f requests a second", float64(made)/passed.Seconds())
 	}
 	if now.Failing > 0 {
-		text += fmt.Sprintf(", %d of %d partitions cannot be read at present", now.Failing, now.Partitions)
+		text += fmt.Sprintf(", %d of %s cannot be read at present", now.Failing, oci.Counted(now.Partitions, "partition"))
 	}
 	settles := now.Settles.Sub(now.at)
 	if made == 0 && settles > 0 {
@@ -149,14 +150,14 @@ func (s *show) left(now look) (time.Duration, bool) {
 
 // summary says how much was read.
 func (*show) summary(at progress.Standing) string {
-	return fmt.Sprintf("%s%d records", percent(look{Standing: at}), at.Records)
+	return percent(look{Standing: at}) + oci.Counted(at.Records, "record")
 }
 
 // totals says what the run took.
 func (s *show) totals(at progress.Standing) string {
 	took := time.Since(s.began)
-	return fmt.Sprintf("%d records of %d partitions by %d requests in %s (%.1f requests a second)",
-		at.Records, at.Partitions, at.Requests, took.Round(100*time.Millisecond), float64(at.Requests)/took.Seconds())
+	return fmt.Sprintf("%s of %s by %s in %s (%.1f requests a second)",
+		oci.Counted(at.Records, "record"), oci.Counted(at.Partitions, "partition"), oci.Counted(at.Requests, "request"), took.Round(100*time.Millisecond), float64(at.Requests)/took.Seconds())
 }
 
 // share is how much was read, from 0 to 1.

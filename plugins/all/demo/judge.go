@@ -6,6 +6,7 @@ import (
 	"sort"
 	"strings"
 
+	"benthos-oci/plugins/internal/oci"
 	"benthos-oci/plugins/ocisim"
 )
 
@@ -38,7 +39,7 @@ func (v Verdict) String() string {
 	if len(v.Besides) == 0 {
 		b.WriteString("none besides; ")
 	} else {
-		fmt.Fprintf(&b, "and %d incidents besides; ", len(v.Besides))
+		fmt.Fprintf(&b, "and %s besides; ", oci.Counted(len(v.Besides), "incident"))
 	}
 	if v.Lost == 0 && v.Twice == 0 {
 		fmt.Fprintf(&b, "each of %d events arrived exactly once", v.Events)

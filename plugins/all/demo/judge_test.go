@@ -57,14 +57,14 @@ func TestTheVerdictNamesWhatIsMissingAndWhatIsBesides(t *testing.T) {
 				Stories: 2, Found: 1, Missing: []string{"key: r1 {user: eve} of 1 events"},
 				Besides: []string{"r1 {user: eve} of 2 events"}, Events: 3, Problems: 1,
 			},
-			"1 of 2 attacks found, and 1 incidents besides; each of 3 events arrived exactly once",
+			"1 of 2 attacks found, and 1 incident besides; each of 3 events arrived exactly once",
 		},
 		{
 			"an incident of what is harmless", func(w *watcher) {
 				w.found["4"] = &finding{id: "4", rule: "r1", key: map[string]string{"user": "ops"}, count: 1}
 			},
 			Verdict{Stories: 2, Found: 2, Missing: []string{}, Besides: []string{"r1 {user: ops} of 1 events"}, Events: 3, Problems: 1},
-			"2 of 2 attacks found, and 1 incidents besides; each of 3 events arrived exactly once",
+			"2 of 2 attacks found, and 1 incident besides; each of 3 events arrived exactly once",
 		},
 		{
 			"an event is lost and one comes twice", func(w *watcher) { w.events = map[string]int{"a": 2, "b": 1} },

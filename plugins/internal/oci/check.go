@@ -80,7 +80,7 @@ func CheckAudit(ctx context.Context, open func() (*Client, error), scope AuditSc
 	if len(regions) == 0 {
 		c.try(opListRegionSubscriptions, func() (detail string, err error) {
 			regions, err = client.Regions(ctx)
-			return fmt.Sprintf("%d regions", len(regions)), err
+			return Counted(len(regions), "region"), err
 		})
 	}
 	if scope.Listed {
@@ -91,7 +91,7 @@ func CheckAudit(ctx context.Context, open func() (*Client, error), scope AuditSc
 					compartments = append(compartments, one.ID)
 				}
 			}
-			return fmt.Sprintf("%d compartments", len(all)), err
+			return Counted(len(all), "compartment"), err
 		})
 	}
 	if len(compartments) == 0 {
@@ -121,7 +121,7 @@ func CheckAudit(ctx context.Context, open func() (*Client, error), scope AuditSc
 		if refused > 0 && refused < len(regions)*len(compartments) {
 			return "", &partlyError{refused: refused, all: len(regions) * len(compartments), first: first}
 		}
-		return fmt.Sprintf("%d events in the last hour", c.report.Events), first
+		return Counted(c.report.Events, "event") + " in the last hour", first
 	})
 	return c.report
 }
@@ -161,7 +161,7 @@ func CheckCloudGuard(ctx context.Context, open func() (*Client, error), scope Cl
 	// Without it the lists do not reach below the root.
 	c.try(opListCompartments, func() (string, error) {
 		all, err := client.Compartments(ctx)
-		return fmt.Sprintf("%d compartments", len(all)), err
+		return Counted(len(all), "compartment"), err
 	})
 	if scope.Detail {
 		c.details(client, region)

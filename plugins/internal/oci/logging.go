@@ -203,7 +203,7 @@ func CheckLogging(ctx context.Context, open func() (*Client, error), scope Loggi
 	if scope.Listed {
 		c.try(opListRegionSubscriptions, func() (detail string, err error) {
 			regions, err = client.Regions(ctx)
-			return fmt.Sprintf("%d regions", len(regions)), err
+			return Counted(len(regions), "region"), err
 		})
 		if len(regions) == 0 {
 			regions = []string{client.Region()}
@@ -222,7 +222,7 @@ func CheckLogging(ctx context.Context, open func() (*Client, error), scope Loggi
 		})
 	}
 	wrong := Step{Name: queriesStep}
-	accepted := 0
+	accepted, where := map[string]bool{}, map[string]bool{}
 	c.try(opSearchLogs, func() (string, error) {
 		var first error
 		refused, calls := 0, 0
@@ -243,17 +243,17 @@ func CheckLogging(ctx context.Context, open func() (*Client, error), scope Loggi
 				if err != nil {
 					return "", err
 				}
-				accepted++
+				accepted[q.Name], where[q.Region] = true, true
 			}
 		}
 		if refused > 0 && refused < len(queries) {
 			return "", fmt.Errorf("%d of %d searches may not be made; the first: %w", refused, len(queries), first)
 		}
-		return fmt.Sprintf("%d records in the last hour", c.report.Events), first
+		return Counted(c.report.Events, "record") + " in the last hour", first
 	})
-	wrong.Skipped = wrong.Err == nil && accepted == 0
+	wrong.Skipped = wrong.Err == nil && len(accepted) == 0
 	if wrong.Err == nil && !wrong.Skipped {
-		wrong.Detail = fmt.Sprintf("%d accepted", accepted)
+		wrong.Detail = fmt.Sprintf("%d accepted in %s", len(accepted), Counted(len(where), "region"))
 	}
 	c.report.Steps = append(c.report.Steps, wrong)
 	return c.report

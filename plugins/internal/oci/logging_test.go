@@ -210,6 +210,9 @@ func TestCheckOfSearchesTellsThePermissionsApart(t *testing.T) {
 			})
 			var bad []string
 			for _, s := range report.Steps {
+				if s.Name == queriesStep && tt.bad == "" && s.Detail != "1 accepted in 2 regions" {
+					t.Errorf("%s: got %q of the queries, want 1 accepted in 2 regions", tt.name, s.Detail)
+				}
 				if s.Err != nil {
 					bad = append(bad, s.Name)
 				}

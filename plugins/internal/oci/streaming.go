@@ -367,7 +367,7 @@ func CheckStreaming(ctx context.Context, open func() (*Client, error), scope Str
 		if err == nil && s.State != "" && !strings.EqualFold(s.State, "ACTIVE") && !strings.EqualFold(s.State, "UPDATING") {
 			return "", fmt.Errorf("the stream %s is %s: only an active stream can be read", s.Name, clean(s.State))
 		}
-		return fmt.Sprintf("%s with %d partitions", clean(s.Name), s.Partitions), err
+		return clean(s.Name) + " with " + Counted(s.Partitions, "partition"), err
 	})
 	if s.ID == "" {
 		// What its messages need cannot be tried without knowing where they are.

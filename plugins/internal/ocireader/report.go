@@ -7,6 +7,7 @@ import (
 
 	"github.com/redpanda-data/benthos/v4/public/service"
 
+	"benthos-oci/plugins/internal/oci"
 	"benthos-oci/plugins/internal/ocifields"
 	"benthos-oci/plugins/internal/progress"
 )
@@ -136,15 +137,15 @@ func (w *report) tick(now time.Time) {
 	behind := w.r.behind()
 	if over {
 		w.first = true
-		w.r.log.Infof("First sweep done: %d records of %d partitions delivered, %s behind%s%s",
-			w.r.events.Load(), len(w.r.all()), behind.Round(time.Second), failed(failing), waits(settles, w.r.client.Now()))
+		w.r.log.Infof("First sweep done: %s of %s delivered, %s behind%s%s",
+			oci.Counted(w.r.events.Load(), "record"), oci.Counted(len(w.r.all()), "partition"), behind.Round(time.Second), failed(failing), waits(settles, w.r.client.Now()))
 		return
 	}
 	if now.Before(w.next) {
 		return
 	}
 	w.next = now.Add(progressEvery)
-	w.r.log.Infof("Catching up: %d records delivered, %s behind%s%s", w.r.events.Load(), behind.Round(time.Second), w.left(now, behind), failed(failing))
+	w.r.log.Infof("Catching up: %s delivered, %s behind%s%s", oci.Counted(w.r.events.Load(), "record"), behind.Round(time.Second), w.left(now, behind), failed(failing))
 }
 
 // left estimates when the catch-up will be over.
@@ -161,7 +162,7 @@ func failed(n int) string {
 	if n == 0 {
 		return ""
 	}
-	return fmt.Sprintf(", %d partitions cannot be read", n)
+	return ", " + oci.Counted(n, "partition") + " cannot be read"
 }
 
 // waits says why a bounded run does not end yet though everything there is was delivered.
