@@ -30,7 +30,7 @@ the events of an invented tenancy, among them those of attacks. The same seed gi
    benthos-oci sim --fault 429,op=ListEvents,p=0.05,retry_after=2s
    benthos-oci sim --write sim.yaml --deny compartments    # then: benthos-oci check sim.yaml
 
-A fault is a status of 400 and more, or one of reset, slow, late, malformed, utf8, control, duplicate, html, truncated, loop;
+A fault is a status of 400 and more, or one of ` + strings.Join(ocisim.EffectNames(), ", ") + `;
 then op, tenancy, region, compartment, after, times, p (a probability), retry_after, delay.
 A denial is a permission that the key's user lacks: ` + strings.Join(ocisim.Permissions(), ", ") + `;
 then tenancy, region, compartment.`,

@@ -34,6 +34,17 @@ var effects = []Effect{
 	EffectStatus, EffectReset, EffectSlow, EffectLate, EffectHang, EffectMalformed, EffectUTF8, EffectControl, EffectDuplicate, EffectHTML, EffectTruncated, EffectLoop,
 }
 
+// EffectNames are the effects as ParseFault takes them, beside a status.
+func EffectNames() []string {
+	var names []string
+	for _, e := range effects {
+		if e != EffectStatus {
+			names = append(names, string(e))
+		}
+	}
+	return names
+}
+
 // Fault says which calls go wrong, and how. Empty fields match all calls.
 type Fault struct {
 	Effect      Effect
