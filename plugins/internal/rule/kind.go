@@ -39,7 +39,7 @@ func Kind(data []byte) FileKind {
 		return KindOther
 	case has("match", "detection", "patterns"), has("id") && has("severity", "title", "window", "when", "incident", "status"):
 		return KindRule
-	case has("rules") && len(top) == 1:
+	case has("rules", overridesKey) && len(top) == 1:
 		return KindOverrides
 	case len(top) == 0 && isList(data):
 		return KindList

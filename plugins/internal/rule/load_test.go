@@ -105,6 +105,7 @@ func TestKindTellsFilesApart(t *testing.T) {
 		`{"id": "a", "title": "T", "match": {}}`:       KindRule,
 		"rule: a\ncases: []\n":                         KindTest,
 		"rules: {a: {severity: high}}":                 KindOverrides,
+		"overrides: {a: {severity: high}}":             KindOverrides, // it says what is wrong with it
 		"# admins\nalice\nbob@example.com\n10.0.0.0/8": KindList,
 		"input: {}\noutput: {}\n":                      KindOther,
 		"tests: []\n":                                  KindOther,

@@ -50,6 +50,9 @@ var overrideKeys = []key{
 	{"exceptions", "Events that do not count.", listOf(reference("exception"))},
 }
 
+// overridesKey is what one would take for the beginning of an overrides file.
+const overridesKey = "overrides"
+
 // ParseOverrides reads an overrides file. Whether its ids and patterns exist is found out by Apply.
 func ParseOverrides(file string, data []byte) (*Overrides, Problems) {
 	d, root := open(file, data)
@@ -57,7 +60,12 @@ func ParseOverrides(file string, data []byte) (*Overrides, Problems) {
 	if root == nil {
 		return o, d.problems
 	}
-	at := d.keys(d.mapping(root, "an overrides file"), []key{{name: "rules"}}, "an overrides file")
+	top := d.mapping(root, "an overrides file")
+	if len(top) == 1 && top[0].name == overridesKey {
+		d.errorf(top[0].key, "an overrides file begins with `rules:`, with ids or globs below it, not with `%s:`", overridesKey)
+		return o, d.problems.sorted()
+	}
+	at := d.keys(top, []key{{name: "rules"}}, "an overrides file")
 	rules, ok := at["rules"]
 	if !ok {
 		if root.Kind == yaml.MappingNode {

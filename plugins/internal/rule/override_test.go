@@ -146,3 +146,11 @@ rulez: {}
 		t.Error(diff)
 	}
 }
+
+func TestOverridesThatBeginOtherwiseAreToldHowTheyBegin(t *testing.T) {
+	_, problems := ParseOverrides("o.yaml", []byte("overrides:\n  oci-a: {severity: high}\n"))
+	want := "o.yaml:1:1: an overrides file begins with `rules:`, with ids or globs below it, not with `overrides:`"
+	if len(problems) != 1 || problems[0].String() != want {
+		t.Errorf("got %v, want %s", problems, want)
+	}
+}
