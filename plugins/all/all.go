@@ -63,5 +63,20 @@ func Schema() *service.ConfigSchema {
 }
 
 func commands() []*cli.Command {
-	return []*cli.Command{lintCommand(), rulesCommand(), checkCommand(), simCommand(), demoCommand(), backfillCommand()}
+	all := []*cli.Command{lintCommand(), rulesCommand(), checkCommand(), simCommand(), demoCommand(), backfillCommand()}
+	brief(all)
+	return all
+}
+
+// brief lets a wrong flag be told in one line: the whole usage above it would hide what is wrong.
+func brief(commands []*cli.Command) {
+	for _, c := range commands {
+		c.OnUsageError = func(c *cli.Context, err error, _ bool) error { return wrongFlag(c, err) }
+		brief(c.Subcommands)
+	}
+}
+
+// wrongFlag says where the flags are named.
+func wrongFlag(c *cli.Context, err error) error {
+	return fmt.Errorf("%w; %s --help names the flags", err, c.Command.HelpName)
 }

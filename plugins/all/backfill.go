@@ -126,7 +126,7 @@ func backfillArguments(c *cli.Context) (string, error) {
 		}
 	}
 	if err := behind.Parse(c.Args().Tail()); err != nil {
-		return "", fmt.Errorf("reading the flags: %w", err)
+		return "", fmt.Errorf("reading the flags: %w", wrongFlag(c, err))
 	}
 	if behind.NArg() > 0 {
 		return "", fmt.Errorf("reading the arguments: %q is one too many; %w", behind.Arg(0), errNoBackfill)
