@@ -19,6 +19,10 @@ TAGS ?=
 # Arguments of `make run`: make run ARGS="--seed 7".
 ARGS ?=
 
+# What --version says: the newest tag and what lies behind it, or the commit; `devel` outside a checkout.
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
+STAMP := -X benthos-oci/plugins/all.stamped=$(VERSION)
+
 GOLANGCI_LINT_VERSION := v2.12.2
 GOLANGCI_LINT := $(BIN)/golangci-lint-$(GOLANGCI_LINT_VERSION)
 
@@ -28,11 +32,11 @@ help: ## Say what each target does
 
 .PHONY: build
 build: ## Build ./benthos-oci (the first build takes a few minutes)
-	$(GO) build -tags '$(TAGS)' -o $(PROGRAM) ./cmd/benthos-oci
+	$(GO) build -tags '$(TAGS)' -ldflags '$(STAMP)' -o $(PROGRAM) ./cmd/benthos-oci
 
 .PHONY: release
 release: ## Build ./benthos-oci without symbols, and fail where it is not under 70 MB
-	$(GO) build -tags '$(TAGS)' -ldflags '-s -w' -o $(PROGRAM) ./cmd/benthos-oci
+	$(GO) build -tags '$(TAGS)' -ldflags '-s -w $(STAMP)' -o $(PROGRAM) ./cmd/benthos-oci
 	@bytes=$$(wc -c <$(PROGRAM)); echo "$(PROGRAM): $$((bytes / 1000000)) MB"; \
 	if [ -z '$(TAGS)' ] && [ "$$bytes" -ge 70000000 ]; then \
 		echo "want less than 70 MB: look for a dependency that brings a large one along" >&2; exit 1; \
