@@ -132,6 +132,7 @@ func TestTwoProcessesShareAStream(t *testing.T) {
 		}
 	}
 	one, two := start("one"), start("two")
+	shared := 0
 	for killed := range kills {
 		until := len(want) * (killed + 1) / (kills + 2)
 		if !two.runUntil(t, func() bool { return taken.count() >= until }) {
@@ -139,6 +140,8 @@ func TestTwoProcessesShareAStream(t *testing.T) {
 		}
 		if readers, _ := w.sim.Reservations(of.OCID, "benthos-oci"); !slices.Contains(readers, "one") || !slices.Contains(readers, "two") {
 			t.Logf("at kill %d the partitions are read by %v", killed+1, readers)
+		} else {
+			shared++
 		}
 		two.kill()
 		<-two.done
@@ -147,6 +150,9 @@ func TestTwoProcessesShareAStream(t *testing.T) {
 	}
 	one.finish(t, time.Minute)
 	two.finish(t, time.Minute)
+	if shared == 0 {
+		t.Errorf("at none of %d kills both processes read, want it at most of them: nothing was shared", kills)
+	}
 	taken.mu.Lock()
 	defer taken.mu.Unlock()
 	checkNoneMissing(t, want, taken.ids)
