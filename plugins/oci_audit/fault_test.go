@@ -161,6 +161,9 @@ func TestBoundedRunEndsWithoutWhatMayNotBeRead(t *testing.T) {
 		in, got := r.input(""), newInbox()
 		r.drain(in, got, nil)
 		r.close(in)
+		if n := r.log.Count("Read everything"); n != 0 {
+			t.Errorf("the log says %d times that everything was read, want never:\n%s", n, r.log)
+		}
 		if n := r.log.Count("has ended without 2 of 10 partitions"); n != 1 {
 			t.Errorf("got %d lines about what is missing, want 1:\n%s", n, r.log)
 		}

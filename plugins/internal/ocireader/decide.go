@@ -290,11 +290,13 @@ func (r *reader) finish() {
 	}
 	// Benthos may be waiting for the input to be connected again, to hear that it has ended.
 	r.trouble.Store(nil)
-	if len(left) > 0 {
+	switch len(left) {
+	case 0:
+		r.log.Infof("Read everything up to %s: %s", r.plan.End.Format(time.RFC3339), oci.Counted(r.events.Load(), "record"))
+	default:
 		r.log.Errorf("Reading up to %s has ended without %d of %s, which cannot be read: their position is kept, so run it again once what the log says is mended",
 			r.plan.End.Format(time.RFC3339), len(left), oci.Counted(len(r.all()), "partition"))
 	}
-	r.log.Infof("Read everything up to %s: %s", r.plan.End.Format(time.RFC3339), oci.Counted(r.events.Load(), "record"))
 	r.source.End(left...)
 	r.outlet.End()
 }
