@@ -57,6 +57,7 @@ type processor struct {
 	timed      []string // ids of rules that need a clock
 	life       *lifetime
 	metrics    *metrics
+	learning   *learning
 	log        *service.Logger
 	release    func()
 
@@ -104,6 +105,8 @@ func newProcessor(c config, res *service.Resources) (*processor, error) {
 		return nil, err
 	}
 	p.engine = e
+	p.learning = newLearning(p.metrics, p.log)
+	p.learning.watch(set.rules)
 	p.candidates = newCandidates(e.MayMatch, p.mapper)
 	leave := p.tracker.Listen(c.lateness, c.maxFuture)
 	p.release = func() { leave(); claim.release() }
@@ -306,6 +309,9 @@ func (p *processor) advance(ctx context.Context, msg *service.Message) (incident
 	p.metrics.records.Set(int64(stats.Records))
 	p.metrics.bytes.Set(stats.Bytes)
 	p.metrics.evidence.Set(stats.EvidenceLost)
+	if err == nil && !tick.Final { // at the end all time has passed, and nothing was learned by that
+		p.learning.passed(stats)
+	}
 	return incidents, err
 }
 

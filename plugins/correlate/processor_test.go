@@ -101,6 +101,7 @@ func newFake(t *testing.T, f *fake, forwarded ...string) *processor {
 			late:      slices.Contains(forwarded, forwardLate),
 		},
 	}
+	p.learning = newLearning(p.metrics, p.log)
 	p.candidates = newCandidates(f.MayMatch, p.mapper)
 	return p
 }

@@ -83,6 +83,7 @@ func (p *processor) reload() {
 		p.log.Errorf("Keeping the rules as they were: %v", err)
 		return
 	}
+	p.learning.watch(set.rules)
 	p.candidates.reset()
 	p.metrics.rulesFailing.Set(0)
 	p.log.Infof("Read the rules again: %d", len(set.rules))
