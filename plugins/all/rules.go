@@ -313,6 +313,8 @@ type listed struct {
 	Labels      map[string]string `json:"labels,omitempty"`
 	// Clock is true where the rule is judged when time has passed: it needs correlate_source.
 	Clock bool `json:"clock"`
+	// Learn is for how long a rule with first_seen watches before it fires.
+	Learn string `json:"learn,omitempty"`
 }
 
 func listRules(c *cli.Context) error {
@@ -328,7 +330,7 @@ func listRules(c *cli.Context) error {
 		for i, r := range found {
 			all[i] = listed{
 				ID: r.ID, Title: r.Title, Status: r.Status, Severity: r.Severity, Description: r.Description, Window: windowOf(r),
-				Key: r.KeyNames, Tags: r.Tags, DataSources: r.DataSources, Labels: r.Labels, Clock: !r.Monotone(),
+				Key: r.KeyNames, Tags: r.Tags, DataSources: r.DataSources, Labels: r.Labels, Clock: !r.Monotone(), Learn: learnOf(r),
 			}
 		}
 		return printJSON(c.App.Writer, all)
@@ -339,6 +341,9 @@ func listRules(c *cli.Context) error {
 		fires := "at once"
 		if !r.Monotone() {
 			fires = "by time"
+		}
+		if learn := learnOf(r); learn != "" {
+			fires += ", silent for " + learn
 		}
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", r.ID, r.Severity, r.Status, windowOf(r), strings.Join(r.KeyNames, ", "), fires, r.Title)
 	}
@@ -351,4 +356,12 @@ func windowOf(r *rule.Rule) string {
 		return ""
 	}
 	return expr.FormatDuration(r.Window)
+}
+
+// learnOf gives for how long a rule watches before it fires; "" where it does not.
+func learnOf(r *rule.Rule) string {
+	if r.FirstSeen == nil || r.FirstSeen.Learn == 0 {
+		return ""
+	}
+	return expr.FormatDuration(r.FirstSeen.Learn)
 }
