@@ -22,6 +22,7 @@ func traceCommand() *cli.Command {
 			overridesFlag(),
 			&cli.StringSliceFlag{Name: "with", Usage: "a rule `FILE`, folder or glob whose incidents the rule takes, beside those in the binary"},
 			&cli.StringSliceFlag{Name: "list", Usage: "a list or table that the rule reads, as `NAME=FILE`"},
+			&cli.BoolFlag{Name: "matches", Usage: "leave out the events that nothing matched"},
 		},
 		Action: traceRule,
 	}
@@ -59,7 +60,7 @@ func traceRule(c *cli.Context) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", c.Args().Get(1), err)
 	}
-	return explain.Trace(c.Context, c.App.Writer, r, records, explain.Options{Lists: lists, With: with})
+	return explain.Trace(c.Context, c.App.Writer, r, records, explain.Options{Lists: lists, With: with, Matches: c.Bool("matches")})
 }
 
 // feeders gives the rules whose incidents a rule takes, and those whose incidents these take:

@@ -356,7 +356,9 @@ func ahead(r *rule.Rule, n rule.Node) time.Duration {
 			switch {
 			case absent && i == len(n.Steps)-1:
 				longest = max(longest, s.Within+ahead(r, not.Node))
-			case !absent:
+			case absent:
+				longest = max(longest, ahead(r, not.Node))
+			default:
 				longest = max(longest, ahead(r, s.Node))
 			}
 		}

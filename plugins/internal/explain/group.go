@@ -18,27 +18,42 @@ type group struct {
 
 type entry struct {
 	id       string
+	number   int
 	time     event.Time
 	pattern  int
 	captures []any
 }
 
-// count adds a hit to its key and says what the aggregates of its pattern have come to, over the events that came so far.
-func (t *trace) count(pattern int, ev *event.Event, h match.Hit) {
-	name := fmt.Sprintf("%q", h.Key)
-	if t.rule.Scope != rule.ScopeAll {
-		name += ev.Tenancy
+// scope names those whose events are counted together: a tenancy, or all.
+func (t *trace) scope(tenancy string) string {
+	if t.rule.Scope == rule.ScopeAll {
+		return ""
 	}
+	return tenancy
+}
+
+func (t *trace) groupName(key []any, tenancy string) string {
+	return fmt.Sprintf("%q", key) + t.scope(tenancy)
+}
+
+// count adds a hit to its key and says what the aggregates of its pattern have come to, over the events that came so far.
+func (t *trace) count(pattern int, ev numbered, h match.Hit) {
+	name := t.groupName(h.Key, ev.Tenancy)
 	g := t.groups[name]
 	if g == nil {
 		g = &group{}
 		t.groups[name] = g
 	}
+	if scope := t.scope(ev.Tenancy); t.rule.FirstSeen != nil {
+		if _, begun := t.since[scope]; !begun {
+			t.since[scope] = ev.Time
+		}
+	}
 	if slices.ContainsFunc(g.entries, func(e entry) bool { return e.id == ev.ID && e.pattern == pattern }) {
 		t.say("    counted before: an event counts once by its id")
 		return
 	}
-	g.entries = append(g.entries, entry{id: ev.ID, time: ev.Time, pattern: pattern, captures: h.Captures})
+	g.entries = append(g.entries, entry{id: ev.ID, number: ev.number, time: ev.Time, pattern: pattern, captures: h.Captures})
 	p := t.rule.Patterns[pattern]
 	if p.Having != nil {
 		env := &groupEnv{rule: t.rule, pattern: pattern, key: h.Key, entries: g.window(pattern, ev.Time.Add(-window(t.rule)), ev.Time)}

@@ -39,6 +39,8 @@ type Options struct {
 	Lists map[string]match.List
 	// With are the rules whose incidents the rule takes, and those whose incidents these take.
 	With []*rule.Rule
+	// Matches leaves out the events that nothing matched.
+	Matches bool
 }
 
 // ErrNoRecords says that there is nothing to trace.
@@ -115,6 +117,12 @@ type trace struct {
 	engine *engine.Engine
 	out    bytes.Buffer
 	groups map[string]*group
+	// waiting is what time has to pass for.
+	waiting []*waiting
+	// since is the time of the first match, by scope, where the rule learns.
+	since map[string]event.Time
+	// matches is true where events that nothing matched are left out.
+	matches bool
 
 	ticks     int
 	passed    event.Time
@@ -133,9 +141,10 @@ type numbered struct {
 func newTrace(ctx context.Context, r *rule.Rule, o Options) (*trace, error) {
 	on := *r
 	on.Enabled = true
+	on.Incident.UpdateEvery = 0 // each firing is told
 	t := &trace{
 		rule: &on, lists: o.Lists, groups: map[string]*group{}, settled: map[string]*incident.Incident{},
-		passed: event.MinTime, tenancies: map[string]bool{},
+		passed: event.MinTime, tenancies: map[string]bool{}, since: map[string]event.Time{}, matches: o.Matches,
 	}
 	var err error
 	if t.set, err = match.Compile([]*rule.Rule{t.rule}); err != nil {
@@ -184,6 +193,7 @@ func (t *trace) event(ctx context.Context, e numbered) error {
 	if err := t.pass(ctx, e.Time); err != nil {
 		return err
 	}
+	begin := t.out.Len()
 	what := "event"
 	if op, ok := e.Lookup(event.Path{"api", "operation"}).(string); ok {
 		what = op
@@ -197,7 +207,7 @@ func (t *trace) event(ctx context.Context, e numbered) error {
 		if p.Incidents != nil {
 			continue
 		}
-		if err := t.pattern(i, e.Event, hits); err != nil {
+		if err := t.pattern(i, e, hits); err != nil {
 			return err
 		}
 	}
@@ -205,9 +215,10 @@ func (t *trace) event(ctx context.Context, e numbered) error {
 	if err != nil {
 		return fmt.Errorf("observing record %d: %w", e.number, err)
 	}
-	fired := false
+	fired, told := false, len(hits) > 0
 	for _, outcome := range outcomes {
 		for _, inc := range outcome.Incidents {
+			told = true
 			if t.other(inc) {
 				continue
 			}
@@ -216,14 +227,17 @@ func (t *trace) event(ctx context.Context, e numbered) error {
 		}
 	}
 	if !fired && len(hits) > 0 {
-		t.waits(hits)
+		t.waits(e, hits)
+	}
+	if t.matches && !told {
+		t.out.Truncate(begin)
 	}
 	return nil
 }
 
 // pattern says whether the event matches a pattern, and why not.
-func (t *trace) pattern(i int, ev *event.Event, hits []match.Hit) error {
-	p := t.rule.Patterns[i]
+func (t *trace) pattern(i int, e numbered, hits []match.Hit) error {
+	p, ev := t.rule.Patterns[i], e.Event
 	met := false
 	for _, h := range hits {
 		if h.Pattern != i {
@@ -231,7 +245,7 @@ func (t *trace) pattern(i int, ev *event.Event, hits []match.Hit) error {
 		}
 		met = true
 		t.say("  %s: matches%s", p.Name, t.keyText(h))
-		t.count(i, ev, h)
+		t.count(i, e, h)
 	}
 	if met {
 		return nil
@@ -361,13 +375,23 @@ func (t *trace) other(inc *incident.Incident) bool {
 }
 
 // waits says why nothing has fired.
-func (t *trace) waits(hits []match.Hit) {
-	positive := t.rule.Positive()
+func (t *trace) waits(e numbered, hits []match.Hit) {
+	positive, ends := t.rule.Positive(), t.ends()
 	candidate := slices.ContainsFunc(hits, func(h match.Hit) bool { return positive[h.Pattern] })
 	switch {
 	case !candidate:
+	case !t.rule.Monotone() && !slices.ContainsFunc(hits, func(h match.Hit) bool { return ends[h.Pattern] }):
+		t.say("  waits for what comes after it")
 	case !t.rule.Monotone():
 		t.say("  judged when the watermark has passed")
+		if t.rule.Chained() {
+			return // what its patterns of incidents hold is not known here
+		}
+		for _, h := range hits {
+			if ends[h.Pattern] {
+				t.wait(e, h)
+			}
+		}
 	case alone(t.rule) && t.rule.Patterns[0].Having == nil:
 		t.say("  counted before: an event counts once by its id")
 	case alone(t.rule):
@@ -377,12 +401,54 @@ func (t *trace) waits(hits []match.Hit) {
 	}
 }
 
+// ends gives the patterns at whose events the rule is judged: those of the last step before a `then not` at its end, else all
+// that are not negated.
+func (t *trace) ends() map[int]bool {
+	ends := map[int]bool{}
+	if then, ok := t.rule.When.(*rule.Then); ok {
+		if _, absent := then.Steps[len(then.Steps)-1].Node.(*rule.Not); absent {
+			for i := len(then.Steps) - 1; i >= 0 && len(ends) == 0; i-- {
+				completers(then.Steps[i].Node, ends)
+			}
+			return ends
+		}
+	}
+	for i, positive := range t.rule.Positive() {
+		ends[i] = positive
+	}
+	return ends
+}
+
+// completers notes the patterns whose events can be the last that n needs.
+func completers(n rule.Node, ends map[int]bool) {
+	switch n := n.(type) {
+	case *rule.Ref:
+		ends[n.Pattern] = true
+	case *rule.And:
+		for _, x := range n.Nodes {
+			completers(x, ends)
+		}
+	case *rule.Or:
+		for _, x := range n.Nodes {
+			completers(x, ends)
+		}
+	case *rule.Then:
+		before := len(ends)
+		for i := len(n.Steps) - 1; i >= 0 && len(ends) == before; i-- {
+			completers(n.Steps[i].Node, ends)
+		}
+	}
+}
+
 // pass lets time pass to the time of the next event.
 func (t *trace) pass(ctx context.Context, to event.Time) error {
 	if to <= t.passed {
 		return nil
 	}
 	t.passed = to
+	if err := t.settle(ctx, to); err != nil {
+		return err
+	}
 	return t.tick(ctx, to, "-- time passes to "+to.String())
 }
 
@@ -396,11 +462,23 @@ func (t *trace) tick(ctx context.Context, to event.Time, title string) error {
 	if err != nil {
 		return fmt.Errorf("moving time to %s: %w", to, err)
 	}
+	judged := t.judged(to)
+	fired := map[string]bool{}
+	for _, inc := range incidents {
+		if t.grown(inc) {
+			fired[t.groupName(inc.Key, inc.Tenancy)] = true
+		}
+	}
+	at := map[string]event.Time{}
+	judged = slices.DeleteFunc(judged, func(w *waiting) bool {
+		at[w.name] = t.firesAt(w)
+		return fired[w.name]
+	})
 	// What only the end of a slot closes is no news.
 	incidents = slices.DeleteFunc(incidents, func(inc *incident.Incident) bool {
-		return inc.Action == incident.Close && (inc.Closed == 0 || inc.Closed >= inc.Slot.Add(inc.Per))
+		return inc.Action == incident.Close && !t.grown(inc) && (inc.Closed == 0 || inc.Closed >= inc.Slot.Add(inc.Per))
 	})
-	if len(incidents) == 0 {
+	if len(incidents)+len(judged) == 0 {
 		return nil
 	}
 	t.say("%s", title)
@@ -408,12 +486,21 @@ func (t *trace) tick(ctx context.Context, to event.Time, title string) error {
 		if t.other(inc) {
 			continue
 		}
-		if inc.Action == incident.Close {
-			t.say("  %s %s\n  closed: %s", inc.Closed, keyOf(t.rule, inc.Key), incidentText(inc))
-			continue
+		grown := t.grown(inc)
+		if grown || inc.Action != incident.Close {
+			when, known := at[t.groupName(inc.Key, inc.Tenancy)]
+			if !known {
+				when = inc.Fired
+			}
+			t.say("%s", strings.TrimRight("  "+when.String()+" "+keyOf(t.rule, inc.Key), " "))
+			t.fires(inc)
 		}
-		t.say("  %s %s", inc.Fired, keyOf(t.rule, inc.Key))
-		t.fires(inc)
+		if inc.Action == incident.Close && !(grown && inc.Closed >= inc.Slot.Add(inc.Per)) {
+			t.say("  %s %s\n  closed: %s", inc.Closed, keyOf(t.rule, inc.Key), incidentText(inc))
+		}
+	}
+	for _, w := range judged {
+		t.say("  %s: %s", w.refusal(t.rule), t.why(w))
 	}
 	return nil
 }
@@ -428,6 +515,9 @@ func keyOf(r *rule.Rule, key []any) string {
 
 // end lets all time pass, and sums up.
 func (t *trace) end(ctx context.Context) error {
+	if err := t.settle(ctx, event.MaxTime); err != nil {
+		return err
+	}
 	if err := t.tick(ctx, event.MaxTime, "-- all time has passed"); err != nil {
 		return err
 	}

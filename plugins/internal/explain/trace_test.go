@@ -37,7 +37,11 @@ func TestTracesOfHistories(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const x = "data.additionalDetails.x"
+	const (
+		x   = "data.additionalDetails.x"
+		ip  = "data.identity.ipAddress"
+		day = 24 * time.Hour
+	)
 	for _, c := range []struct {
 		name, rule string
 		history    *history
@@ -121,6 +125,82 @@ when: key then policy within 10m
 			at(10*time.Minute, "CreatePolicy", nil).
 			at(11*time.Minute, "UploadApiKey", nil).
 			at(12*time.Minute, "CreatePolicy", nil), nil},
+		{"new", `
+id: new
+title: A new address
+severity: low
+group_by: {user: raw.data.additionalDetails.x}
+match: {api.operation: UploadApiKey}
+first_seen: {value: src_endpoint.ip, within: 10d, learn: 2d}
+`, new(history).
+			at(0, "UploadApiKey", map[string]any{x: "alice", ip: "10.0.0.1"}).
+			at(2*day-time.Millisecond, "UploadApiKey", map[string]any{x: "bob", ip: "10.0.0.1"}).
+			at(2*day, "UploadApiKey", map[string]any{x: "bob", ip: "10.0.0.1"}).
+			at(2*day+time.Hour, "UploadApiKey", map[string]any{x: "bob", ip: "10.0.0.2"}).
+			at(2*day+2*time.Hour, "UploadApiKey", map[string]any{x: "bob", ip: "10.0.0.3"}).
+			at(2*day+3*time.Hour, "UploadApiKey", map[string]any{x: "bob", ip: nil}).
+			at(12*day, "UploadApiKey", map[string]any{x: "bob", ip: "10.0.0.1"}), nil},
+		{"without", `
+id: without
+title: A key and no policy around it
+severity: low
+window: 1m
+patterns:
+  key: {match: {api.operation: UploadApiKey}}
+  policy: {match: {api.operation: CreatePolicy}}
+  group: {match: {api.operation: CreateGroup}}
+when: key and not (policy or group)
+`, new(history).
+			at(0, "CreatePolicy", nil).
+			at(30*time.Second, "UploadApiKey", nil).
+			at(5*time.Minute, "UploadApiKey", nil).
+			at(6*time.Minute, "CreateGroup", nil), nil},
+		{"between", `
+id: between
+title: A key and a policy with no group between
+severity: low
+window: 1m
+patterns:
+  key: {match: {api.operation: UploadApiKey}}
+  group: {match: {api.operation: CreateGroup}}
+  policy: {match: {api.operation: CreatePolicy}}
+when: key then not group then policy
+`, new(history).
+			at(0, "CreatePolicy", nil).
+			at(time.Second, "UploadApiKey", nil).
+			at(2*time.Second, "CreateGroup", nil).
+			at(3*time.Second, "CreatePolicy", nil).
+			at(5*time.Minute, "UploadApiKey", nil).
+			at(6*time.Minute-time.Millisecond, "CreatePolicy", nil), nil},
+		{"few", `
+id: few
+title: Few keys
+severity: low
+window: 1m
+match: {api.operation: UploadApiKey}
+having: count() < 2
+incident: {update_every: 1h}
+`, new(history).
+			at(0, "UploadApiKey", nil).
+			at(time.Second, "UploadApiKey", nil).
+			at(2*time.Second, "CreatePolicy", nil).
+			at(2*time.Minute, "UploadApiKey", nil).
+			at(2*time.Minute, "UploadApiKey", nil).
+			at(5*time.Minute, "UploadApiKey", nil), nil},
+		{"restored", `
+id: restored
+title: Less and not restored
+severity: low
+patterns:
+  reduced: {match: {api.operation: UploadApiKey}, let: {before: number(raw.data.additionalDetails.x)}}
+  restored: {match: {api.operation: CreatePolicy}, let: {after: number(raw.data.additionalDetails.x)}, where: after >= reduced.before}
+when: reduced then not restored within 1h
+`, new(history).
+			at(0, "UploadApiKey", map[string]any{x: "5"}).
+			at(time.Minute, "CreatePolicy", map[string]any{x: "4"}).
+			at(2*time.Hour, "UploadApiKey", map[string]any{x: "5"}).
+			at(2*time.Hour+time.Minute, "CreatePolicy", map[string]any{x: "4"}).
+			at(2*time.Hour+2*time.Minute, "CreatePolicy", map[string]any{x: "5"}), nil},
 		{"chained", `
 id: chained
 title: Two incidents of one user
@@ -155,6 +235,24 @@ incident: {per: 1h}
 			golden(t, "testdata/"+c.name+".trace.txt", out.String())
 		})
 	}
+}
+
+func TestMatchesLeavesOutWhatNothingMatched(t *testing.T) {
+	h := new(history).at(0, "CreatePolicy", nil).at(time.Second, "UploadApiKey", nil).at(time.Minute, "CreatePolicy", nil)
+	r := inline(t, `
+id: matches
+title: A key and no user
+severity: low
+patterns:
+  key: {match: {api.operation: UploadApiKey}}
+  user: {match: {api.operation: CreateUser}}
+when: key then not user within 10s
+`)
+	var out strings.Builder
+	if err := Trace(t.Context(), &out, r, h.records, Options{Matches: true}); err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "testdata/matches.trace.txt", out.String())
 }
 
 func TestRecordsAreReadOneByOneAndFromArrays(t *testing.T) {
