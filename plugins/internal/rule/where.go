@@ -136,6 +136,12 @@ func (r *reading) havingOf(n *yaml.Node, pattern int) *expr.Expr {
 			r.Patterns[pattern].capture(a.Arg)
 		}
 	}
+	switch never, silence := resolved.Never(); {
+	case silence && never:
+		r.warnf(n, "`%s` never holds: nothing is judged where no event is, and silence is `then not`, as in `a then not b within 1h`", resolved)
+	case never:
+		r.warnf(n, "`%s` never holds: there is no such number of events", resolved)
+	}
 	return resolved
 }
 
