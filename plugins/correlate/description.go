@@ -34,7 +34,7 @@ caches rows are written one by one, in an order that a crash cannot harm. A key 
 restart does not wait for the others.
 
 Without ` + "`state_cache`" + ` state lives in memory, and a warning says so. Keys that nothing touches rest there in a compact form: a
-million keys of one rule, with three counted events each, take 262 bytes a key once the watermark has passed them, and 400 while
+million keys of one rule, with three counted events each, take 266 bytes a key once the watermark has passed them, and 616 while
 it has not. Of that, a sixteenth of ` + "`max_memory`" + ` at most is the details of events for the evidence of incidents. The oldest ones
 leave it first; an incident then names such an event by id and time only, and ` + "`correlate_evidence_lost`" + ` counts it.
 
