@@ -397,7 +397,8 @@ func (t *trace) waits(e numbered, hits []match.Hit) {
 	case alone(t.rule):
 		t.say("  does not fire: its having does not hold")
 	default:
-		t.say("  does not fire: %s does not hold", t.rule.WhenText(t.rule.When))
+		h := hits[slices.IndexFunc(hits, func(h match.Hit) bool { return positive[h.Pattern] })]
+		t.say("  does not fire: %s", t.why(t.waitingFor(e, h)))
 	}
 }
 

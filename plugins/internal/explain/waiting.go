@@ -55,12 +55,17 @@ func (t *trace) wait(e numbered, h match.Hit) {
 		}
 		return
 	}
+	t.waiting = append(t.waiting, t.waitingFor(e, h))
+}
+
+func (t *trace) waitingFor(e numbered, h match.Hit) *waiting {
+	name := t.groupName(h.Key, e.Tenancy)
 	w := &waiting{group: t.groups[name], name: name, key: h.Key, at: e.Time, records: []int{e.number}, learns: event.MinTime}
 	w.due = e.Time.Add(max(ahead(t.rule, t.rule.When), time.Millisecond))
 	if f := t.rule.FirstSeen; f != nil {
 		w.learns = t.since[t.scope(e.Tenancy)].Add(f.Learn)
 	}
-	t.waiting = append(t.waiting, w)
+	return w
 }
 
 // judged takes out what is judged when the watermark stands at to.
