@@ -141,10 +141,13 @@ func (o Options) rest(path string, kind Kind, data []byte) []Finding {
 func (o Options) block(path string, data []byte, above int) []Finding {
 	var found []Finding
 	kind := KindOf("", data)
-	if kind == Rule {
+	switch kind {
+	case Rule:
 		_, problems := rule.Parse(path, data, rule.Options{Inline: true})
 		found = ofProblems(problems)
-	} else {
+	case RuleTest:
+		found = ruleTestBlock(path, data)
+	default:
 		found = o.rest(path, kind, data)
 	}
 	for i := range found {

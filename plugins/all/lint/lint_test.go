@@ -94,7 +94,8 @@ func TestFilesAreCheckedByWhatTheyAre(t *testing.T) {
 
 func TestBlocksOfDocumentsAreCheckedAtTheirLines(t *testing.T) {
 	t.Chdir(t.TempDir())
-	page := "# Page\n\n```yaml\n" + demo + "```\n\n```sh\nnot: [yaml\n```\n\n```yaml\noutput:\n  nowhere: {}\n```\n"
+	page := "# Page\n\n```yaml\n" + demo + "```\n\n```sh\nnot: [yaml\n```\n\n```yaml\noutput:\n  nowhere: {}\n```\n" +
+		"\n```yaml\nrule: demo\ncases:\n  - name: a test has no name of a file here\n    expect: []\n    wanted: []\n```\n"
 	if err := os.WriteFile("page.md", []byte(page), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -107,6 +108,7 @@ func TestBlocksOfDocumentsAreCheckedAtTheirLines(t *testing.T) {
 	}
 	want := []string{
 		"page.md:19:1: unable to infer component type: nowhere",
+		`page.md:27:5: unknown key "wanted" in a case: known are expect, feed, name, until`,
 		"missing.md:1:1: reading the file: open missing.md: no such file or directory",
 	}
 	if diff := cmp.Diff(want, found); diff != "" {

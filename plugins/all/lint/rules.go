@@ -4,6 +4,8 @@ import (
 	"strconv"
 	"strings"
 
+	"gopkg.in/yaml.v3"
+
 	"benthos-oci/plugins/internal/match"
 	"benthos-oci/plugins/internal/rule"
 	"benthos-oci/plugins/internal/ruletest"
@@ -13,6 +15,17 @@ import (
 func ruleTest(path string, data []byte) []Finding {
 	_, problems := ruletest.Parse(path, data)
 	return ofProblems(problems)
+}
+
+// ruleTestBlock reads a rule test in a document, which has no file whose name could be its rule's.
+func ruleTestBlock(path string, data []byte) []Finding {
+	var test struct{ Rule string }
+	_ = yaml.Unmarshal(data, &test) // what is wrong with it is found below
+	found := ruleTest(test.Rule+ruletest.Suffix+".yaml", data)
+	for i := range found {
+		found[i].File = path
+	}
+	return found
 }
 
 // placed gives the finding of a text that may begin with its place: file:line:column: text.
