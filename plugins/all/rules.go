@@ -23,7 +23,7 @@ import (
 
 func rulesCommand() *cli.Command {
 	asJSON := &cli.BoolFlag{Name: "json", Usage: "print JSON"}
-	return &cli.Command{
+	command := &cli.Command{
 		Name:  "rules",
 		Usage: "Check, test, list and explain rules",
 		Subcommands: []*cli.Command{
@@ -61,6 +61,20 @@ func rulesCommand() *cli.Command {
 			},
 		},
 	}
+	for _, sub := range command.Subcommands {
+		sub.Before = flagsFirst
+	}
+	return command
+}
+
+// flagsFirst refuses a flag behind a file, which would be taken for the name of another.
+func flagsFirst(c *cli.Context) error {
+	for _, arg := range c.Args().Slice() {
+		if strings.HasPrefix(arg, "-") {
+			return fmt.Errorf("%s stands behind a file: write `benthos-oci rules %s %s ...`, flags first: %w", arg, c.Command.Name, arg, errUsage)
+		}
+	}
+	return nil
 }
 
 // noRule says what a file that was named is not.
