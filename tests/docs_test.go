@@ -2,6 +2,7 @@ package tests
 
 import (
 	"io/fs"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -105,14 +106,59 @@ func TestEachComponentIsDescribedAndItsExamplesLint(t *testing.T) {
 }
 
 func TestReadmeBlocksLint(t *testing.T) {
-	path := filepath.Join(root(t), "README.md")
-	if blocks := strings.Count(read(t, path), "```yaml\n"); blocks < 2 {
-		t.Fatalf("found %d blocks of YAML in the README, want at least 2", blocks)
-	}
-	for _, report := range lint.Files([]string{path}, all.LintOptions()) {
-		for _, f := range report.Findings {
-			t.Error(f)
+	for page, want := range map[string]int{"README.md": 2, "rules/README.md": 7, "plugins/correlate/README.md": 2} {
+		path := filepath.Join(root(t), page)
+		if blocks := len(blocks(read(t, path))); blocks < want {
+			t.Errorf("found %d blocks of YAML in %s, want at least %d", blocks, page, want)
 		}
+		for _, report := range lint.Files([]string{path}, all.LintOptions()) {
+			for _, f := range report.Findings {
+				t.Error(f)
+			}
+		}
+	}
+}
+
+// blocks gives the blocks of YAML in a document.
+func blocks(page string) []string {
+	var found []string
+	for _, part := range strings.Split(page, "```yaml\n")[1:] {
+		block, _, _ := strings.Cut(part, "\n```")
+		found = append(found, block+"\n")
+	}
+	return found
+}
+
+// TestRuleTestsOfTheRulesPagePass runs the tests that the page shows, on the rules that it shows or that are shipped.
+func TestRuleTestsOfTheRulesPagePass(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name, text string) {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, path := range files(t, "rules", ".yaml") {
+		if !strings.HasSuffix(path, "_test.yaml") {
+			write(filepath.Base(path), read(t, path))
+		}
+	}
+	args := []string{"rules", "test"}
+	for _, block := range blocks(read(t, filepath.Join(root(t), "rules", "README.md"))) {
+		first, _, _ := strings.Cut(block, "\n")
+		first, _, _ = strings.Cut(first, "#")
+		if id, ok := strings.CutPrefix(first, "id: "); ok {
+			write(strings.TrimSpace(id)+".yaml", block)
+		}
+		if id, ok := strings.CutPrefix(first, "rule: "); ok {
+			write(id+"_test.yaml", block)
+			args = append(args, filepath.Join(dir, id+"_test.yaml"))
+		}
+	}
+	if found, want := len(args)-2, 2; found < want {
+		t.Fatalf("found %d tests on the page, want at least %d", found, want)
+	}
+	if out, err := exec.CommandContext(t.Context(), "benthos-oci", args...).CombinedOutput(); err != nil {
+		t.Errorf("testing the rules of the page: %v\n%s", err, out)
 	}
 }
 

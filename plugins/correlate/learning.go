@@ -73,7 +73,7 @@ func (l *learning) passed(stats engine.Stats) {
 			l.left(int64(min(until.Sub(at), span).Seconds()), id)
 			if !l.begun[id] {
 				l.begun[id] = true
-				l.log.Infof("The rule %s learns what is usual, %s of event time, and is silent until %s: a backfill with incidents_from shortens it",
+				l.log.Infof("The rule %s learns what is usual, %s of event time, and is silent until %s; at a first start the past can teach it, by incidents_from",
 					id, expr.FormatDuration(span), until)
 			}
 		}

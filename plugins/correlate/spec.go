@@ -7,7 +7,7 @@
 //	  processors:
 //	    - correlate:
 //	        packs: [ oci ]
-//	        rule_files: [ "./rules/**/*.yaml" ]
+//	        rule_files: [ "./site/**/*.yaml" ]
 //	        state_cache: state
 //	        forward: [ incidents, events ]
 package correlate
