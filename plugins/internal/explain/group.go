@@ -36,9 +36,18 @@ func (t *trace) groupName(key []any, tenancy string) string {
 	return fmt.Sprintf("%q", key) + t.scope(tenancy)
 }
 
+// groupOf names the group of a hit: with a null in its key it meets no event of another pattern.
+func (t *trace) groupOf(h match.Hit, tenancy string) string {
+	name := t.groupName(h.Key, tenancy)
+	if h.Null && len(t.rule.Patterns) > 1 {
+		name += " of " + t.rule.Patterns[h.Pattern].Name
+	}
+	return name
+}
+
 // count adds a hit to its key and says what the aggregates of its pattern have come to, over the events that came so far.
 func (t *trace) count(pattern int, ev numbered, h match.Hit) {
-	name := t.groupName(h.Key, ev.Tenancy)
+	name := t.groupOf(h, ev.Tenancy)
 	g := t.groups[name]
 	if g == nil {
 		g = &group{}

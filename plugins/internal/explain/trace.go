@@ -472,8 +472,8 @@ func (t *trace) tick(ctx context.Context, to event.Time, title string) error {
 	}
 	at := map[string]event.Time{}
 	judged = slices.DeleteFunc(judged, func(w *waiting) bool {
-		at[w.name] = t.firesAt(w)
-		return fired[w.name]
+		at[w.fired] = t.firesAt(w)
+		return fired[w.fired]
 	})
 	// What only the end of a slot closes is no news.
 	incidents = slices.DeleteFunc(incidents, func(inc *incident.Incident) bool {

@@ -140,6 +140,31 @@ first_seen: {value: src_endpoint.ip, within: 10d, learn: 2d}
 			at(2*day+2*time.Hour, "UploadApiKey", map[string]any{x: "bob", ip: "10.0.0.3"}).
 			at(2*day+3*time.Hour, "UploadApiKey", map[string]any{x: "bob", ip: nil}).
 			at(12*day, "UploadApiKey", map[string]any{x: "bob", ip: "10.0.0.1"}), nil},
+		{"null", `
+id: "null"
+title: A key and no policy of the same user
+severity: low
+group_by: {user: raw.data.additionalDetails.x}
+patterns:
+  key: {match: {api.operation: UploadApiKey}}
+  policy: {match: {api.operation: CreatePolicy}}
+when: key then not policy within 1h
+`, new(history).
+			at(0, "UploadApiKey", nil).
+			at(time.Second, "CreatePolicy", nil), nil},
+		{"nulls", `
+id: nulls
+title: A key and a policy of the same user
+severity: low
+window: 1h
+group_by: {user: raw.data.additionalDetails.x}
+patterns:
+  key: {match: {api.operation: UploadApiKey}}
+  policy: {match: {api.operation: CreatePolicy}}
+when: key then policy
+`, new(history).
+			at(0, "UploadApiKey", nil).
+			at(time.Second, "CreatePolicy", nil), nil},
 		{"without", `
 id: without
 title: A key and no policy around it

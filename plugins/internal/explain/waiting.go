@@ -1,7 +1,6 @@
 package explain
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -19,9 +18,11 @@ import (
 // waiting is a key at a time that is judged when the watermark has passed.
 type waiting struct {
 	group *group
-	name  string
-	key   []any
-	at    event.Time
+	// name is that of its group, as fired is that of its incidents: they differ where the key is null.
+	name, fired string
+	key         []any
+	null        bool
+	at          event.Time
 	// due is where the watermark must stand for it.
 	due event.Time
 	// records are the numbers of the events at that time.
@@ -46,11 +47,15 @@ func (w *waiting) refusal(r *rule.Rule) string {
 	return text + verb
 }
 
-// wait keeps a hit until time has passed.
+// wait keeps a hit until time has passed. Events come in the order of their time, so what waits is in the order in which it is due.
 func (t *trace) wait(e numbered, h match.Hit) {
-	name := t.groupName(h.Key, e.Tenancy)
-	if i := slices.IndexFunc(t.waiting, func(w *waiting) bool { return w.at == e.Time && w.name == name }); i >= 0 {
-		if w := t.waiting[i]; !slices.Contains(w.records, e.number) {
+	name := t.groupOf(h, e.Tenancy)
+	for i := len(t.waiting) - 1; i >= 0 && t.waiting[i].at == e.Time; i-- {
+		w := t.waiting[i]
+		if w.name != name {
+			continue
+		}
+		if !slices.Contains(w.records, e.number) {
 			w.records = append(w.records, e.number)
 		}
 		return
@@ -59,8 +64,11 @@ func (t *trace) wait(e numbered, h match.Hit) {
 }
 
 func (t *trace) waitingFor(e numbered, h match.Hit) *waiting {
-	name := t.groupName(h.Key, e.Tenancy)
-	w := &waiting{group: t.groups[name], name: name, key: h.Key, at: e.Time, records: []int{e.number}, learns: event.MinTime}
+	name := t.groupOf(h, e.Tenancy)
+	w := &waiting{
+		group: t.groups[name], name: name, fired: t.groupName(h.Key, e.Tenancy), key: h.Key, null: h.Null,
+		at: e.Time, records: []int{e.number}, learns: event.MinTime,
+	}
 	w.due = e.Time.Add(max(ahead(t.rule, t.rule.When), time.Millisecond))
 	if f := t.rule.FirstSeen; f != nil {
 		w.learns = t.since[t.scope(e.Tenancy)].Add(f.Learn)
@@ -70,15 +78,12 @@ func (t *trace) waitingFor(e numbered, h match.Hit) *waiting {
 
 // judged takes out what is judged when the watermark stands at to.
 func (t *trace) judged(to event.Time) []*waiting {
-	var ready []*waiting
-	t.waiting = slices.DeleteFunc(t.waiting, func(w *waiting) bool {
-		if w.due > to {
-			return false
-		}
-		ready = append(ready, w)
-		return true
-	})
-	slices.SortStableFunc(ready, func(a, b *waiting) int { return cmp.Compare(a.at, b.at) })
+	n := 0
+	for n < len(t.waiting) && t.waiting[n].due <= to {
+		n++
+	}
+	ready := t.waiting[:n:n]
+	t.waiting = t.waiting[n:]
 	return ready
 }
 
@@ -95,18 +100,13 @@ func (t *trace) firesAt(w *waiting) event.Time {
 
 // settle lets time pass to each time until to at which something is judged.
 func (t *trace) settle(ctx context.Context, to event.Time) error {
-	for {
-		next := to
-		for _, w := range t.waiting {
-			next = min(next, w.due)
-		}
-		if next >= to {
-			return nil
-		}
+	for len(t.waiting) > 0 && t.waiting[0].due < to {
+		next := t.waiting[0].due
 		if err := t.tick(ctx, next, "-- time passes to "+next.String()); err != nil {
 			return err
 		}
 	}
+	return nil
 }
 
 // grown says whether a message of an incident tells of a new firing.
@@ -119,6 +119,9 @@ func (t *trace) grown(inc *incident.Incident) bool {
 func (t *trace) why(w *waiting) string {
 	if t.rule.FirstSeen != nil {
 		return t.whyNotNew(w)
+	}
+	if w.null && len(t.rule.Patterns) > 1 {
+		return "its key is null, which equals nothing across patterns"
 	}
 	if reason := t.missing(t.rule.When, w, true); reason != "" {
 		return reason
