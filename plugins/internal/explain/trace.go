@@ -344,12 +344,13 @@ func (t *trace) keyText(h match.Hit) string {
 
 // fires says what fired.
 func (t *trace) fires(inc *incident.Incident) {
-	if old := t.settled[inc.ID]; old != nil && inc.Revision < old.Revision {
+	old := t.settled[inc.ID]
+	if old != nil && inc.Revision < old.Revision {
 		return
 	}
 	t.settled[inc.ID] = inc
 	verb := "fires"
-	if inc.Action == incident.Update {
+	if inc.Action == incident.Update || inc.Action == incident.Close && old != nil {
 		verb = "fires again, in the same incident"
 	}
 	t.say("  %s: %s", verb, incidentText(inc))
