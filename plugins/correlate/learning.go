@@ -73,7 +73,8 @@ func (l *learning) passed(stats engine.Stats) {
 			l.left(int64(min(until.Sub(at), span).Seconds()), id)
 			if !l.begun[id] {
 				l.begun[id] = true
-				l.log.Infof("The rule %s learns what is usual, %s of event time, and is silent until %s; at a first start the past can teach it, by incidents_from",
+				l.log.Infof("The rule %s learns what is usual, %s of event time, and is silent until %s in the tenancy that it met last; "+
+					"at a first start the past can teach it, by incidents_from",
 					id, expr.FormatDuration(span), until)
 			}
 		}

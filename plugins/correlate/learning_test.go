@@ -69,7 +69,7 @@ func TestLearningIsSaidAndMeasured(t *testing.T) {
 		said = append(said, l[1]+" "+l[2])
 	}
 	if diff := cmp.Diff([]string{
-		"INFO The rule site-new learns what is usual, 14d of event time, and is silent until 2026-12-06T00:00:00.000Z; at a first start the past can teach it, by incidents_from",
+		"INFO The rule site-new learns what is usual, 14d of event time, and is silent until 2026-12-06T00:00:00.000Z in the tenancy that it met last; at a first start the past can teach it, by incidents_from",
 		"INFO The rule site-new has learned what is usual: from now on it fires",
 	}, said); diff != "" {
 		t.Errorf("what is logged (-want +got):\n%s", diff)

@@ -40,7 +40,7 @@ func newMetrics(res *service.Resources) *metrics {
 		records:      m.NewGauge("correlate_records"),                             // records in memory
 		evidence:     m.NewGauge("correlate_evidence_lost"),                       // events that incidents named without their details: those had left memory
 		bytes:        m.NewGauge("correlate_memory_bytes"),                        // memory that records take
-		learning:     m.NewGauge("correlate_learning_seconds", "rule"),            // event time for which a rule with `first_seen` still learns, and is silent; 0 once it has learned
+		learning:     m.NewGauge("correlate_learning_seconds", "rule"),            // event time for which a rule with `first_seen` still learns, and is silent, in the tenancy that it met last; 0 once it has learned
 	}
 }
 
