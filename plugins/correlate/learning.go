@@ -1,6 +1,8 @@
 package correlate
 
 import (
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -58,7 +60,8 @@ func (l *learning) passed(stats engine.Stats) {
 	for _, t := range stats.Watermarks {
 		at = max(at, t)
 	}
-	for id, span := range l.span {
+	for _, id := range slices.Sorted(maps.Keys(l.span)) {
+		span := l.span[id]
 		until, learns := stats.Learning[id]
 		switch {
 		case !learns:
@@ -70,7 +73,11 @@ func (l *learning) passed(stats engine.Stats) {
 		case until == event.MaxTime: // it has met no event
 			l.left(int64(span.Seconds()), id)
 		default:
-			l.left(int64(min(until.Sub(at), span).Seconds()), id)
+			left := span // also where no time has passed at all
+			if at > until.Add(-span) {
+				left = until.Sub(at)
+			}
+			l.left(int64(left.Seconds()), id)
 			if !l.begun[id] {
 				l.begun[id] = true
 				l.log.Infof("The rule %s learns what is usual, %s of event time, and is silent until %s in the tenancy that it met last; "+

@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/redpanda-data/benthos/v4/public/service"
 
+	"benthos-oci/plugins/internal/engine"
 	"benthos-oci/plugins/internal/event"
 	"benthos-oci/plugins/internal/watermark"
 )
@@ -91,5 +92,19 @@ func TestAllTimeThatPassesAtTheEndTeachesNothing(t *testing.T) {
 	tick := watermark.Tick{Number: "1", Boot: "b", All: event.MaxTime, Tenancies: map[string]event.Time{"t1": event.MaxTime}, Final: true}
 	if _, err := s.ProcessBatch(t.Context(), service.MessageBatch{tickMessageOf(t, tick)}); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestLearningIsWholeWhileTimeStandsStill is about events that came before any watermark.
+func TestLearningIsWholeWhileTimeStandsStill(t *testing.T) {
+	s := newSite(t, "")
+	s.write("site-new.yaml", newAddressRule)
+	s.later()
+	got := int64(0)
+	s.learning.left = func(seconds int64, _ string) { got = seconds }
+	until := event.TimeOf(time.Date(2026, 12, 5, 0, 0, 0, 0, time.UTC))
+	s.learning.passed(engine.Stats{All: event.MinTime, Learning: map[string]event.Time{"site-new": until}})
+	if want := int64(14 * 24 * 3600); got != want {
+		t.Errorf("seconds left: got %d, want %d", got, want)
 	}
 }
