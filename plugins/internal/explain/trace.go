@@ -20,7 +20,6 @@ import (
 	"benthos-oci/plugins/internal/match"
 	"benthos-oci/plugins/internal/normalize"
 	"benthos-oci/plugins/internal/rule"
-	"benthos-oci/plugins/internal/watermark"
 )
 
 // never is a lateness that no event of a trace exceeds.
@@ -403,126 +402,10 @@ func (t *trace) waits(e numbered, hits []match.Hit) {
 	}
 }
 
-// ends gives the patterns at whose events the rule is judged: those of the last step before a `then not` at its end, else all
-// that are not negated.
-func (t *trace) ends() map[int]bool {
-	ends := map[int]bool{}
-	if then, ok := t.rule.When.(*rule.Then); ok {
-		if _, absent := then.Steps[len(then.Steps)-1].Node.(*rule.Not); absent {
-			for i := len(then.Steps) - 1; i >= 0 && len(ends) == 0; i-- {
-				completers(then.Steps[i].Node, ends)
-			}
-			return ends
-		}
-	}
-	for i, positive := range t.rule.Positive() {
-		ends[i] = positive
-	}
-	return ends
-}
-
-// completers notes the patterns whose events can be the last that n needs.
-func completers(n rule.Node, ends map[int]bool) {
-	switch n := n.(type) {
-	case *rule.Ref:
-		ends[n.Pattern] = true
-	case *rule.And:
-		for _, x := range n.Nodes {
-			completers(x, ends)
-		}
-	case *rule.Or:
-		for _, x := range n.Nodes {
-			completers(x, ends)
-		}
-	case *rule.Then:
-		before := len(ends)
-		for i := len(n.Steps) - 1; i >= 0 && len(ends) == before; i-- {
-			completers(n.Steps[i].Node, ends)
-		}
-	}
-}
-
-// pass lets time pass to the time of the next event.
-func (t *trace) pass(ctx context.Context, to event.Time) error {
-	if to <= t.passed {
-		return nil
-	}
-	t.passed = to
-	if err := t.settle(ctx, to); err != nil {
-		return err
-	}
-	return t.tick(ctx, to, "-- time passes to "+to.String())
-}
-
-func (t *trace) tick(ctx context.Context, to event.Time, title string) error {
-	t.ticks++
-	tick := watermark.Tick{Number: fmt.Sprintf("%020d", t.ticks), Boot: "trace", Tenancies: map[string]event.Time{}, All: to, Final: to == event.MaxTime}
-	for tenancy := range t.tenancies {
-		tick.Tenancies[tenancy] = to
-	}
-	incidents, err := t.engine.Advance(ctx, tick)
-	if err != nil {
-		return fmt.Errorf("moving time to %s: %w", to, err)
-	}
-	judged := t.judged(to)
-	fired := map[string]bool{}
-	for _, inc := range incidents {
-		if t.grown(inc) {
-			fired[t.groupName(inc.Key, inc.Tenancy)] = true
-		}
-	}
-	at := map[string]event.Time{}
-	judged = slices.DeleteFunc(judged, func(w *waiting) bool {
-		at[w.fired] = t.firesAt(w)
-		return fired[w.fired]
-	})
-	// What only the end of a slot closes is no news.
-	incidents = slices.DeleteFunc(incidents, func(inc *incident.Incident) bool {
-		return inc.Action == incident.Close && !t.grown(inc) && (inc.Closed == 0 || inc.Closed >= inc.Slot.Add(inc.Per))
-	})
-	if len(incidents)+len(judged) == 0 {
-		return nil
-	}
-	t.say("%s", title)
-	for _, inc := range incidents {
-		if t.other(inc) {
-			continue
-		}
-		grown := t.grown(inc)
-		if grown || inc.Action != incident.Close {
-			when, known := at[t.groupName(inc.Key, inc.Tenancy)]
-			if !known {
-				when = inc.Fired
-			}
-			t.say("%s", strings.TrimRight("  "+when.String()+" "+keyOf(t.rule, inc.Key), " "))
-			t.fires(inc)
-		}
-		if inc.Action == incident.Close && !(grown && inc.Closed >= inc.Slot.Add(inc.Per)) {
-			t.say("  %s %s\n  closed: %s", inc.Closed, keyOf(t.rule, inc.Key), incidentText(inc))
-		}
-	}
-	for _, w := range judged {
-		t.say("  %s: %s", w.refusal(t.rule), t.why(w))
-	}
-	return nil
-}
-
 func keyOf(r *rule.Rule, key []any) string {
 	parts := make([]string, 0, len(key))
 	for i, v := range key {
 		parts = append(parts, r.KeyNames[i]+" "+shown(v))
 	}
 	return strings.Join(parts, ", ")
-}
-
-// end lets all time pass, and sums up.
-func (t *trace) end(ctx context.Context) error {
-	if err := t.settle(ctx, event.MaxTime); err != nil {
-		return err
-	}
-	if err := t.tick(ctx, event.MaxTime, "-- all time has passed"); err != nil {
-		return err
-	}
-	t.say("events %d, matched %d, incidents %d", t.seen, t.matched, len(t.settled))
-	return nil
 }

@@ -1,7 +1,6 @@
 package explain
 
 import (
-	"context"
 	"fmt"
 	"slices"
 	"strconv"
@@ -10,7 +9,6 @@ import (
 
 	"benthos-oci/plugins/internal/event"
 	"benthos-oci/plugins/internal/expr"
-	"benthos-oci/plugins/internal/incident"
 	"benthos-oci/plugins/internal/match"
 	"benthos-oci/plugins/internal/rule"
 )
@@ -76,43 +74,43 @@ func (t *trace) waitingFor(e numbered, h match.Hit) *waiting {
 	return w
 }
 
-// judged takes out what is judged when the watermark stands at to.
-func (t *trace) judged(to event.Time) []*waiting {
-	n := 0
-	for n < len(t.waiting) && t.waiting[n].due <= to {
-		n++
-	}
-	ready := t.waiting[:n:n]
-	t.waiting = t.waiting[n:]
-	return ready
-}
-
-// firesAt gives the time at which a key that fires does so: behind its event by a `then not` at the rule's end.
-func (t *trace) firesAt(w *waiting) event.Time {
+// ends gives the patterns at whose events the rule is judged: those of the last step before a `then not` at its end, else all
+// that are not negated.
+func (t *trace) ends() map[int]bool {
+	ends := map[int]bool{}
 	if then, ok := t.rule.When.(*rule.Then); ok {
-		last := then.Steps[len(then.Steps)-1]
-		if _, absent := last.Node.(*rule.Not); absent {
-			return w.at.Add(last.Within)
+		if _, absent := then.Steps[len(then.Steps)-1].Node.(*rule.Not); absent {
+			for i := len(then.Steps) - 1; i >= 0 && len(ends) == 0; i-- {
+				completers(then.Steps[i].Node, ends)
+			}
+			return ends
 		}
 	}
-	return w.at
+	for i, positive := range t.rule.Positive() {
+		ends[i] = positive
+	}
+	return ends
 }
 
-// settle lets time pass to each time until to at which something is judged.
-func (t *trace) settle(ctx context.Context, to event.Time) error {
-	for len(t.waiting) > 0 && t.waiting[0].due < to {
-		next := t.waiting[0].due
-		if err := t.tick(ctx, next, "-- time passes to "+next.String()); err != nil {
-			return err
+// completers notes the patterns whose events can be the last that n needs.
+func completers(n rule.Node, ends map[int]bool) {
+	switch n := n.(type) {
+	case *rule.Ref:
+		ends[n.Pattern] = true
+	case *rule.And:
+		for _, x := range n.Nodes {
+			completers(x, ends)
+		}
+	case *rule.Or:
+		for _, x := range n.Nodes {
+			completers(x, ends)
+		}
+	case *rule.Then:
+		before := len(ends)
+		for i := len(n.Steps) - 1; i >= 0 && len(ends) == before; i-- {
+			completers(n.Steps[i].Node, ends)
 		}
 	}
-	return nil
-}
-
-// grown says whether a message of an incident tells of a new firing.
-func (t *trace) grown(inc *incident.Incident) bool {
-	old := t.settled[inc.ID]
-	return inc.Rule.ID == t.rule.ID && (old == nil || inc.Count > old.Count)
 }
 
 // why says why a key did not fire at its time.
