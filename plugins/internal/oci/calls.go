@@ -44,6 +44,7 @@ func (c *Client) AuditEvents(ctx context.Context, q AuditQuery) (Page, error) {
 	}
 	return c.page(ctx, call{
 		service: auditService, operation: opListEvents, region: q.Region, path: "/auditEvents", query: query,
+		place: opListEvents + " " + q.Region + " " + q.Compartment,
 	}, form{id: "eventId", time: "eventTime"}, q.Page)
 }
 

@@ -51,6 +51,7 @@ func (c *Client) SearchLogs(ctx context.Context, q SearchQuery) (Page, error) {
 	var page Page
 	err = c.do(ctx, call{
 		service: loggingService, operation: opSearchLogs, region: q.Region, path: "/search", query: query, body: body,
+		place: opSearchLogs + " " + q.Region + " " + q.Text,
 		decode: func(a *answer) error {
 			items, err := rows(a.body)
 			if err != nil {

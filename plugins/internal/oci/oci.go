@@ -203,6 +203,8 @@ type call struct {
 	base  string
 	path  string
 	query url.Values
+	// place is what may be throttled by itself, where several calls may ask for it at the same time; "" where they may not.
+	place string
 	// body is JSON to post; nil: the call is a GET.
 	body []byte
 	// decode reads a body of status 200; its error makes the call fail, and be tried again.
@@ -225,17 +227,14 @@ func (c *Client) do(ctx context.Context, what call) error {
 		what.region = c.Region()
 	}
 	reloaded := false
+	at := &entered{place: what.place}
 	for attempt := 1; ; attempt++ {
-		turn := c.limiter.Wait
-		if c.opts.Behind {
-			turn = c.limiter.WaitBehind
-		}
-		if err := turn(ctx, c.opts.Now); err != nil {
+		if err := c.limiter.enter(ctx, at, c.opts.Now); err != nil {
 			return err
 		}
-		used, err := c.send(ctx, what, attempt)
+		tried := at.tries
+		used, err := c.inTurn(ctx, what, attempt, at)
 		if err == nil {
-			c.limiter.Passed()
 			return nil
 		}
 		if ctx.Err() != nil {
@@ -260,17 +259,37 @@ func (c *Client) do(ctx context.Context, what call) error {
 			}
 		}
 		wait, again := c.opts.Retry.after(failure, attempt)
-		if failure.Status == http.StatusTooManyRequests {
-			// The others wait as long as Oracle asks; what this call waits longer is its own.
-			c.limiter.Pause(c.opts.Now().Add(c.opts.Retry.asked(failure)))
-		}
-		if !again {
+		if !again || tried && failure.Status == http.StatusTooManyRequests {
 			return failure
 		}
 		if err := Sleep(ctx, wait); err != nil {
 			return err
 		}
 	}
+}
+
+// inTurn makes one attempt where the call has entered, when it is its turn, and says with which key.
+func (c *Client) inTurn(ctx context.Context, what call, attempt int, at *entered) (used signerKey, err error) {
+	var until time.Time
+	defer func() { c.limiter.leave(at, err, until) }()
+	turn := c.limiter.Wait
+	if c.opts.Behind {
+		turn = c.limiter.WaitBehind
+	}
+	if err := turn(ctx, c.opts.Now); err != nil {
+		return used, err
+	}
+	used, err = c.send(ctx, what, attempt)
+	if err == nil {
+		c.limiter.Passed()
+		return used, nil
+	}
+	if failure, ok := errors.AsType[*Error](err); ok && failure.Status == http.StatusTooManyRequests {
+		// The others wait as long as Oracle asks; what this call waits longer is its own.
+		until = c.opts.Now().Add(c.opts.Retry.asked(failure))
+		c.limiter.Pause(until)
+	}
+	return used, err
 }
 
 // send makes one attempt, and says with which key.
