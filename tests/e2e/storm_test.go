@@ -1,9 +1,12 @@
 package e2e
 
 import (
+	"maps"
 	"net/http"
+	"net/http/httptest"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -30,6 +33,8 @@ func TestStormOfThrottlesIsWaitedOut(t *testing.T) {
 			others := s.others(w, &fault)
 			seen := &pace{}
 			w.put(seen.watch)
+			shut := &refusals{}
+			w.put(shut.watch)
 			stop := w.sim.Faults().Add(fault)
 			name := strings.ReplaceAll(t.Name(), "/", "_")
 			out := newSink(t, name)
@@ -46,20 +51,25 @@ func TestStormOfThrottlesIsWaitedOut(t *testing.T) {
 				return ids
 			}
 			refused := func() int { return w.sim.Count(s.list, http.StatusTooManyRequests) }
-			eventually(t, time.Minute, "what the storm does not touch, and a refusal", func() bool {
+			eventually(t, soon, "what the storm does not touch, and a refusal", func() bool {
 				return len(got()) >= len(others) && refused() > 0
 			})
+			// What was on its way when the first was refused has come.
+			eventually(t, soon, "the throttle told", func() bool { return strings.Contains(stream.log.String(), "is throttled") })
 			before, began := refused(), time.Now()
 			time.Sleep(lasts)
 			asked, took := refused()-before, time.Since(began)
 			if most := int(took/retryAfter) + 1; asked > most {
 				t.Errorf("%d requests were refused in %s, want at most %d: Retry-After is %s", asked, took, most, retryAfter)
 			}
+			if !s.parts {
+				shut.check(t, began, retryAfter)
+			}
 			checkNoneMissing(t, append(others, "nothing"), with(got(), "nothing"))
 			if hit := stop(); hit == 0 {
 				t.Fatal("the storm hit nothing")
 			}
-			stream.wait(t, 2*time.Minute)
+			stream.wait(t, soon)
 			ids := got()
 			checkNoneMissing(t, s.want(w), ids)
 			checkOnce(t, ids)
@@ -70,19 +80,58 @@ func TestStormOfThrottlesIsWaitedOut(t *testing.T) {
 	}
 }
 
+// refusals notes each request that was throttled.
+type refusals struct {
+	mu  sync.Mutex
+	all []refusal // mu; in the order of their answers
+}
+
+// refusal is when a request came, and when its answer was given.
+type refusal struct{ came, answered time.Time }
+
+// watch puts the refusals before a handler.
+func (s *refusals) watch(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		one := refusal{came: time.Now()}
+		kept := httptest.NewRecorder()
+		next.ServeHTTP(kept, r)
+		one.answered = time.Now() // and nobody has it yet, so that however slow we are, whoever waits as told comes later
+		if kept.Code == http.StatusTooManyRequests {
+			s.mu.Lock()
+			s.all = append(s.all, one)
+			s.mu.Unlock()
+		}
+		maps.Copy(w.Header(), kept.Header())
+		w.WriteHeader(kept.Code)
+		_, _ = w.Write(kept.Body.Bytes())
+	})
+}
+
+// check says that of the requests that came since began, none came sooner after a refusal than that asked for.
+func (s *refusals) check(t *testing.T, began time.Time, retryAfter time.Duration) {
+	t.Helper()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i := 1; i < len(s.all); i++ {
+		if gap := s.all[i].came.Sub(s.all[i-1].answered); s.all[i].came.After(began) && gap < retryAfter {
+			t.Errorf("a request came %s after a refusal, want at least %s", gap, retryAfter)
+		}
+	}
+}
+
 func with(ids map[string]int, one string) map[string]int {
 	ids[one] = 1
 	return ids
 }
 
-// others narrows a fault to a part of what the input reads, where there are parts, and gives what lies outside it.
+// others narrows a fault to one place that the input reads, where there are several, and gives what lies outside it.
 func (s subject) others(w *world, fault *ocisim.Fault) []string {
 	var ids []string
 	switch s.name {
 	case "oci_audit":
-		fault.Compartment = w.sim.Truth().Events[0].Compartment
+		fault.Region, fault.Compartment = w.sim.Truth().Events[0].Region, w.sim.Truth().Events[0].Compartment
 		for _, e := range w.sim.Truth().Events {
-			if e.Compartment != fault.Compartment {
+			if e.Region != fault.Region || e.Compartment != fault.Compartment {
 				ids = append(ids, e.ID)
 			}
 		}
@@ -114,7 +163,7 @@ func TestTwoInputsOnOnePositionAreRefused(t *testing.T) {
 				state: filepath.Join(t.TempDir(), "state.db"),
 			}
 			stream := start(t, p.yaml(t))
-			eventually(t, 30*time.Second, "a sentence that says what to do", func() bool {
+			eventually(t, soon, "a sentence that says what to do", func() bool {
 				return strings.Contains(stream.log.String(), "two would spoil each other's: set checkpoint_key on one of them")
 			})
 			stream.stop(t)

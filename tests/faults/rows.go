@@ -113,6 +113,7 @@ var Rows = []Row{
 		Shared: []Proof{
 			whole + "TestStormOfThrottlesIsWaitedOut", matrix, client + "TestRetryAfterIsHonoredAndCapped", client + "TestRetryAfterHeaderIsReadWithCare",
 			client + "TestOneRequestTriesWhetherAThrottleIsOver", client + "TestThrottleOfOneInputHoldsTheOthersOfItsTenancy",
+			client + "TestThrottledPlaceIsAskedByOneCallAtATime",
 		},
 		Own: map[string][]Proof{
 			"oci_audit":     {audit + "TestFaultsOfTheAPILoseAndRepeatNothing"},
