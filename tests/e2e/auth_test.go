@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -98,17 +99,29 @@ func logins(t *testing.T, w *world) map[string]func(t *testing.T) (auth map[stri
 func TestEveryWayToAuthenticateReadsAllAndShowsNoSecret(t *testing.T) {
 	for _, method := range []string{"api_key", "config_file", "session_token", "resource_principal", "instance_principal"} {
 		t.Run(method, func(t *testing.T) {
+			if !strings.HasSuffix(method, "_principal") { // which take the environment
+				t.Parallel()
+			}
 			w := newWorld(t, func(c *ocisim.Config) { c.Compartments, c.Events, c.Users, c.NoStories = 4, 600, 20, true })
 			shown := &seen{keys: map[string]bool{}}
 			w.put(shown.between)
 			auth, secrets := logins(t, w)[method](t)
-			for _, fault := range []string{"401,op=ListEvents,times=1", "404,op=ListEvents,times=1", "html,times=1", "reset,times=1", "503,times=1"} {
+			// The refusals are of two places, both there and neither deleted: a place has one complaint at a time, and a deleted one none.
+			places := w.places()
+			faults := map[string]func() int{}
+			for _, fault := range []string{
+				"401,op=ListEvents,times=1," + places[0], "404,op=ListEvents,times=1," + places[1],
+				"html,after=20,times=1", "reset,after=20,times=1", "503,after=20,times=1", // behind the logins
+			} {
 				f, err := ocisim.ParseFault(fault)
 				if err != nil {
 					t.Fatal(err)
 				}
-				f.After = 20 // behind the logins
-				w.sim.Faults().Add(f)
+				faults[fault] = w.sim.Faults().Add(f)
+			}
+			complaints := []string{"401 NotAuthenticated", "404 NotAuthorizedOrNotFound"}
+			if method == "instance_principal" {
+				complaints = complaints[1:] // it asks for another token, and complains only where that is refused, too
 			}
 			var inputs []map[string]any
 			for _, component := range []string{"oci_audit", "oci_cloudguard"} {
@@ -129,8 +142,15 @@ func TestEveryWayToAuthenticateReadsAllAndShowsNoSecret(t *testing.T) {
 				}
 			}
 			checkNoneMissing(t, w.auditIDs(), events)
-			if !strings.Contains(log, "level=ERROR") {
-				t.Error("nothing was complained about, so that nothing was tried")
+			for fault, stop := range faults {
+				if stop() != 1 {
+					t.Errorf("the fault %s did not hit: nothing was tried", fault)
+				}
+			}
+			for _, said := range complaints {
+				if !complained(log, said) {
+					t.Errorf("no error was logged that says %q:\n%s", said, tail(log, 40))
+				}
 			}
 			if method == "instance_principal" && w.sim.Tokens().Issued() < 2 {
 				t.Error("the token was never renewed")
@@ -160,6 +180,29 @@ func TestEveryWayToAuthenticateReadsAllAndShowsNoSecret(t *testing.T) {
 	}
 }
 
+// complained tells whether an error was logged that says so.
+func complained(log, said string) bool {
+	for line := range strings.Lines(log) {
+		if strings.Contains(line, "level=ERROR") && strings.Contains(line, said) {
+			return true
+		}
+	}
+	return false
+}
+
+// places gives where events are in the first tenancy, deleted compartments left out, each as settings of a fault.
+func (w *world) places() []string {
+	var all []string
+	who := w.sim.Tenancies()[0]
+	for _, e := range w.sim.Truth().Events {
+		there := slices.ContainsFunc(who.Compartments, func(c ocisim.Compartment) bool { return c.OCID == e.Compartment && !c.Deleted })
+		if one := "region=" + e.Region + ",compartment=" + e.Compartment; there && !slices.Contains(all, one) {
+			all = append(all, one)
+		}
+	}
+	return all
+}
+
 // runLogged runs a config to its end and gives all that is logged.
 func runLogged(t *testing.T, config string) string {
 	t.Helper()
@@ -174,7 +217,7 @@ func runLogged(t *testing.T, config string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), soon)
 	defer cancel()
 	if err := s.Run(ctx); err != nil {
 		t.Fatalf("running: %v\n%s", err, log)
