@@ -123,7 +123,7 @@ func TestBackfillIsKilledBesideALivePipelineOfTheSameConfig(t *testing.T) {
 			past = append(past, e.ID)
 		}
 	}
-	eventually(t, 2*time.Minute, "all recent events read by the live pipeline", func() bool {
+	eventually(t, soon, "all recent events read by the live pipeline", func() bool {
 		got := eventsIn(t, live)
 		for _, id := range recent {
 			if got[id] == 0 {

@@ -31,11 +31,11 @@ func complaint(t *testing.T, input map[string]any) string {
 	if err != nil {
 		return err.Error()
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), soon)
 	defer cancel()
 	done := make(chan error, 1)
 	go func() { done <- s.Run(ctx) }()
-	defer func() { _ = s.StopWithin(5 * time.Second) }()
+	defer func() { _ = s.StopWithin(time.Minute) }()
 	for {
 		select {
 		case err := <-done:

@@ -63,13 +63,13 @@ func TestDiskThatIsFullLosesNothing(t *testing.T) {
 		})
 	})
 	p := command(t, []string{fullAt + "=" + strconv.FormatUint(unlimited, 10)}, "run", configure(t, doc.yaml(t)))
-	eventually(t, time.Minute, "some of the events", func() bool { return taken.count() >= some })
+	eventually(t, soon, "some of the events", func() bool { return taken.count() >= some })
 	// No page but the first four can be written.
 	if err := limitFiles(p.cmd.Process.Pid, 16<<10); err != nil {
 		t.Fatal(err)
 	}
 	open.Do(func() { close(gate) })
-	eventually(t, time.Minute, "the program saying that the position cannot be saved", func() bool {
+	eventually(t, soon, "the program saying that the position cannot be saved", func() bool {
 		return strings.Contains(p.log.String(), "saving the position")
 	})
 	time.Sleep(time.Second)
@@ -84,7 +84,7 @@ func TestDiskThatIsFullLosesNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	freed := time.Now()
-	p.finish(t, 2*time.Minute)
+	p.finish(t, soon)
 	checkNoneMissing(t, w.auditIDs(), taken.ids)
 	checkOnce(t, taken.ids)
 	faults.Measured(t, "disk full", "%d of %d events delivered while the state could not be saved; done %.0f s after there was room: none missing, none twice",

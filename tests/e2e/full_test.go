@@ -4,7 +4,6 @@ import (
 	"net/http"
 	"path/filepath"
 	"testing"
-	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
@@ -34,9 +33,9 @@ func TestFullConfigWithAllSinksInTrouble(t *testing.T) {
 	at(webhook, "http_client").(map[string]any)["retry_period"] = "10ms"
 	outage := kafka.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Err: kerr.NotLeaderForPartition, Count: -1})
 	s := start(t, marshal(t, doc))
-	eventually(t, 30*time.Second, "a refused produce request", func() bool { return outage.Hits() > 3 })
+	eventually(t, soon, "a refused produce request", func() bool { return outage.Hits() > 3 })
 	outage.Remove()
-	s.wait(t, 3*time.Minute)
+	s.wait(t, soon)
 
 	events := auditIDs(t, fromKafka(consume(t, kafka, "oci-events"), "event"))
 	checkNoneMissing(t, w.auditIDs(), events)

@@ -11,7 +11,6 @@ import (
 	"path/filepath"
 	"sync"
 	"testing"
-	"time"
 
 	"benthos-oci/plugins/ocisim"
 )
@@ -100,7 +99,7 @@ func runHTTP(t *testing.T, w *world, e *endpoint) (undelivered, dead []delivery)
 	// As shipped, but a refusal is not waited for a second at a time.
 	fallback := at(doc, "output", "switch", "cases").([]any)[1].(map[string]any)["output"].(map[string]any)["fallback"].([]any)
 	fallback[0].(map[string]any)["http_client"].(map[string]any)["retry_period"] = "10ms"
-	run(t, marshal(t, doc), 2*time.Minute)
+	run(t, marshal(t, doc), soon)
 	return fileLines(t, filepath.Join(dir, "undelivered.jsonl")), fileLines(t, filepath.Join(dir, "dead.jsonl"))
 }
 

@@ -36,7 +36,7 @@ func consume(t *testing.T, c *kfake.Cluster, topic string) []*kgo.Record {
 		t.Fatal(err)
 	}
 	defer client.Close()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), soon)
 	defer cancel()
 	want := ends(ctx, t, client, topic)
 	var got []*kgo.Record
@@ -58,7 +58,7 @@ func count(t *testing.T, c *kfake.Cluster, topic string) int64 {
 		t.Fatal(err)
 	}
 	defer client.Close()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), soon)
 	defer cancel()
 	return ends(ctx, t, client, topic)
 }
@@ -120,9 +120,9 @@ func TestKafkaOutageLosesNothing(t *testing.T) {
 	// The first half of all produce requests is refused as by a broker that is starting.
 	outage := kafka.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Err: kerr.NotLeaderForPartition, Count: -1})
 	s := start(t, marshal(t, doc))
-	eventually(t, 30*time.Second, "a refused produce request", func() bool { return outage.Hits() > 3 })
+	eventually(t, soon, "a refused produce request", func() bool { return outage.Hits() > 3 })
 	outage.Remove()
-	s.wait(t, 2*time.Minute)
+	s.wait(t, soon)
 
 	events := auditIDs(t, fromKafka(consume(t, kafka, "oci-events"), "event"))
 	checkNoneMissing(t, w.auditIDs(), events)

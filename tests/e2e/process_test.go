@@ -84,6 +84,23 @@ func (p *program) finish(t *testing.T, limit time.Duration) (peak int) {
 	}
 }
 
+// standstill gives for how long the whole machine has stood still since it was called: what is bounded in time did not get that time.
+func standstill(t *testing.T) func() time.Duration {
+	t.Helper()
+	const tick = 20 * time.Millisecond
+	var lost atomic.Int64
+	go func() {
+		for t.Context().Err() == nil {
+			before := time.Now()
+			time.Sleep(tick)
+			if late := time.Since(before) - 10*tick; late > 0 {
+				lost.Add(int64(late))
+			}
+		}
+	}()
+	return func() time.Duration { return time.Duration(lost.Load()) }
+}
+
 // TestStopUnderLoadIsPromptAndRepeatsNothing sends SIGTERM in the middle of a run: while the output takes everything,
 // and while it takes nothing.
 func TestStopUnderLoadIsPromptAndRepeatsNothing(t *testing.T) {
@@ -98,47 +115,72 @@ func TestStopUnderLoadIsPromptAndRepeatsNothing(t *testing.T) {
 			}
 			const limit = 5 * time.Second
 			config := configure(t, "shutdown_timeout: "+limit.String()+"\n"+doc.yaml(t))
-			p := startProgram(t, config)
-			eventually(t, time.Minute, "some of the events", func() bool { return taken.count() > 200 })
-			taken.down.Store(blocked)
-			if blocked {
-				time.Sleep(300 * time.Millisecond) // what is on its way meets the closed door
+			var p *program
+			var asked time.Time
+			var before time.Duration
+			signaled, stood := make(chan struct{}), standstill(t)
+			open := func() {}
+			terminate := func() {
+				open = w.holdAfter(t, 10) // there is something left to read, however late the signal comes
+				asked, before = time.Now(), stood()
+				if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+					t.Error(err)
+				}
+				close(signaled)
 			}
-			asked := time.Now()
-			if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
-				t.Fatal(err)
+			taken.at(200, func() {
+				taken.down.Store(blocked)
+				if !blocked {
+					terminate()
+				}
+			})
+			taken.mu.Lock() // until p is there
+			p = startProgram(t, config)
+			taken.mu.Unlock()
+			if blocked {
+				eventually(t, soon, "what is on its way meeting the closed door", func() bool { return taken.refused.Load() > 0 })
+				terminate()
+			}
+			select {
+			case <-signaled:
+			case <-time.After(soon):
+				t.Fatalf("the program does not get on:\n%s", tail(p.log.String(), 20))
 			}
 			select {
 			case <-p.done:
-			case <-time.After(limit + 10*time.Second):
+			case <-time.After(soon):
 				t.Fatalf("the program has not stopped:\n%s", tail(p.log.String(), 20))
 			}
-			took := time.Since(asked)
+			took := time.Since(asked) - (stood() - before)
+			open()
 			if took > limit+2*time.Second {
 				t.Errorf("stopping took %s, want it within shutdown_timeout, %s", took, limit)
 			}
 			if taken.count() == len(w.auditIDs()) {
 				t.Fatal("all was delivered before the stop: the test shows nothing")
 			}
-			before := taken.count()
+			first := taken.count()
 			taken.down.Store(false)
-			startProgram(t, config).finish(t, 2*time.Minute)
+			startProgram(t, config).finish(t, soon)
 			checkNoneMissing(t, w.auditIDs(), taken.ids)
 			if !blocked {
 				checkOnce(t, taken.ids)
 			}
 			faults.Measured(t, "stop, output blocked "+strconv.FormatBool(blocked), "output blocked %t: stopped after %d ms, %d of %d events before the stop, none missing after the next start",
-				blocked, took.Milliseconds(), before, len(w.auditIDs()))
+				blocked, took.Milliseconds(), first, len(w.auditIDs()))
 		})
 	}
 }
 
 // intake is a server that takes lines, or refuses them while it is down.
 type intake struct {
-	server *httptest.Server
-	down   atomic.Bool
-	mu     sync.Mutex
-	ids    map[string]int // mu; how often each record came
+	server  *httptest.Server
+	down    atomic.Bool
+	refused atomic.Int64 // requests while it was down
+	mu      sync.Mutex
+	ids     map[string]int // mu; how often each record came
+	many    int            // mu; once so many have come, reached is called
+	reached func()         // mu
 }
 
 func newIntake(t *testing.T) *intake {
@@ -152,15 +194,27 @@ func newIntake(t *testing.T) *intake {
 // ServeHTTP takes the lines of a body.
 func (in *intake) ServeHTTP(out http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(r.Body)
+	in.mu.Lock()
+	defer in.mu.Unlock()
 	if err != nil || in.down.Load() {
+		in.refused.Add(1)
 		out.WriteHeader(http.StatusServiceUnavailable)
 		return
 	}
-	in.mu.Lock()
-	defer in.mu.Unlock()
 	for line := range bytes.Lines(body) {
 		in.ids[recordID(line)]++
 	}
+	if in.reached != nil && len(in.ids) >= in.many {
+		in.reached()
+		in.reached = nil
+	}
+}
+
+// at has do called when so many records have come, before whoever brought them is answered: nothing more comes meanwhile.
+func (in *intake) at(many int, do func()) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.many, in.reached = many, do
 }
 
 func (in *intake) count() int {
@@ -199,16 +253,16 @@ func TestSecondProcessOnOneStateIsRefused(t *testing.T) {
 		}.yaml(t)
 	}
 	first := startProgram(t, configure(t, doc("first.jsonl")))
-	eventually(t, 30*time.Second, "the first process holding the state", func() bool {
+	eventually(t, soon, "the first process holding the state", func() bool {
 		_, err := os.Stat(filepath.Join(dir, "state.db.pid"))
 		return err == nil
 	})
 	second := startProgram(t, configure(t, doc("second.jsonl")))
 	says := fmt.Sprintf("the process with id %d holds it", first.cmd.Process.Pid)
-	eventually(t, 30*time.Second, "the second process saying "+says, func() bool { return strings.Contains(second.log.String(), says) })
+	eventually(t, soon, "the second process saying "+says, func() bool { return strings.Contains(second.log.String(), says) })
 	second.kill()
 	close(gate)
-	first.finish(t, time.Minute)
+	first.finish(t, soon)
 	ids := delivered(t, filepath.Join(dir, "first.jsonl"))
 	checkNoneMissing(t, w.auditIDs(), ids)
 	checkOnce(t, ids)
@@ -222,7 +276,7 @@ func memoryOf(t *testing.T, w *world, input map[string]any) (peak int, ids map[s
 	t.Helper()
 	out := filepath.Join(t.TempDir(), "out.jsonl")
 	doc := pipeline{inputs: []map[string]any{input}, output: toFile(out), state: filepath.Join(t.TempDir(), "state.db")}
-	peak = startProgram(t, configure(t, doc.yaml(t))).finish(t, 3*time.Minute)
+	peak = startProgram(t, configure(t, doc.yaml(t))).finish(t, soon)
 	return peak, delivered(t, out)
 }
 
@@ -337,11 +391,21 @@ func TestOutputThatIsDownPausesTheProgram(t *testing.T) {
 	// during watches the program through the outage and lets it end, then drained tells what has arrived.
 	during := func(t *testing.T, name string, p *program, arrived func() int, end func()) {
 		t.Helper()
-		eventually(t, time.Minute, "load", func() bool { return arrived() > 0 || w.calls.Load() > 40 })
+		eventually(t, soon, "load", func() bool { return arrived() > 0 || w.calls.Load() > 40 })
 		began := time.Now()
-		time.Sleep(outage / 2)
+		// What it may hold is full when nothing is asked for any more; how long that takes is the machine's.
+		quiet := began
+		for last := w.calls.Load(); time.Since(quiet) < time.Second || time.Since(began) < outage/2; time.Sleep(10 * time.Millisecond) {
+			if calls := w.calls.Load(); calls != last {
+				last, quiet = calls, time.Now()
+			}
+			if time.Since(began) > outage/2+soon {
+				t.Fatalf("after %s the source is still asked", time.Since(began))
+			}
+		}
+		second := time.Now()
 		half, calls := p.peak(), w.calls.Load()
-		for time.Since(began) < outage {
+		for time.Since(second) < outage/2 {
 			time.Sleep(50 * time.Millisecond)
 		}
 		full, more := p.peak(), w.calls.Load()-calls
@@ -361,10 +425,9 @@ func TestOutputThatIsDownPausesTheProgram(t *testing.T) {
 	}
 	t.Run("HTTP", func(t *testing.T) {
 		taken := newIntake(t)
+		taken.at(1, func() { taken.down.Store(true) })
 		doc := pipeline{inputs: []map[string]any{w.input("oci_audit", 0)}, output: taken.output(), state: filepath.Join(t.TempDir(), "state.db")}
 		p := startProgram(t, configure(t, doc.yaml(t)))
-		eventually(t, time.Minute, "the first events", func() bool { return taken.count() > 0 })
-		taken.down.Store(true)
 		during(t, "HTTP 503", p, taken.count, func() { taken.down.Store(false) })
 		checkNoneMissing(t, w.auditIDs(), taken.ids)
 		checkOnce(t, taken.ids)

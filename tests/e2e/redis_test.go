@@ -29,21 +29,25 @@ func TestRedisKeepsStateAcrossRestartsAndAnOutage(t *testing.T) {
 	busy(t, p.correlate)
 
 	until := w.calls.Load() + calls/3
+	open := w.holdAfter(t, calls/3+calls/12) // it may run on until the stop comes, but not away from it
 	s := start(t, p.yaml(t))
-	eventually(t, time.Minute, "a third of the requests", func() bool { return w.calls.Load() >= until })
+	eventually(t, soon, "a third of the requests", func() bool { return w.calls.Load() >= until })
 	s.stop(t)
+	open()
 	first := len(auditIDs(t, out.deliveries()))
 	if all := len(w.auditIDs()); first == 0 || first == all {
 		t.Fatalf("%d of %d events were delivered before the stop: the test stopped nothing", first, all)
 	}
 
+	open = w.holdAfter(t, calls/3)
 	s = start(t, p.yaml(t))
-	eventually(t, time.Minute, "events after the restart", func() bool { return len(auditIDs(t, out.deliveries())) > first })
+	eventually(t, soon, "events after the restart", func() bool { return len(auditIDs(t, out.deliveries())) > first })
 	redis.SetError("LOADING Redis is loading the dataset in memory")
 	before := len(auditIDs(t, out.deliveries()))
+	open()
 	time.Sleep(time.Second) // an outage lasts in real time
 	redis.SetError("")
-	s.wait(t, 2*time.Minute)
+	s.wait(t, soon)
 	if after := len(auditIDs(t, out.deliveries())); after == before {
 		t.Fatal("all was delivered before the outage: the test took nothing away")
 	}

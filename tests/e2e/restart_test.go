@@ -3,7 +3,6 @@ package e2e
 import (
 	"path/filepath"
 	"testing"
-	"time"
 
 	"benthos-oci/plugins/ocisim"
 )
@@ -24,15 +23,18 @@ func TestCleanRestartsDeliverEachEventOnce(t *testing.T) {
 	busy(t, p.correlate)
 	const stops = 5
 	for range stops {
-		until := w.calls.Load() + calls/(stops+1)
+		more := calls / (stops + 2)
+		until := w.calls.Load() + more
+		open := w.holdAfter(t, more+more/4) // it may run on until the stop comes, but not away from it
 		s := start(t, p.yaml(t))
-		eventually(t, time.Minute, "another sixth of the requests", func() bool { return w.calls.Load() >= until })
+		eventually(t, soon, "another seventh of the requests", func() bool { return w.calls.Load() >= until })
 		s.stop(t)
+		open()
 	}
 	if got := len(auditIDs(t, out.deliveries())); got == len(w.auditIDs()) {
 		t.Fatal("all was delivered before the last stop: the test stopped nothing")
 	}
-	run(t, p.yaml(t), time.Minute)
+	run(t, p.yaml(t), soon)
 	ids := auditIDs(t, out.deliveries())
 	checkNoneMissing(t, w.auditIDs(), ids)
 	checkOnce(t, ids)

@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"context"
 	"crypto/rand"
 	"crypto/x509"
 	"encoding/pem"
@@ -238,17 +237,17 @@ func TestSecretsAppearNowhere(t *testing.T) {
 				}}},
 			}.yaml(t)
 			s := serve(t, config, env...)
-			eventually(t, time.Minute, "a dead letter and some output", func() bool {
+			eventually(t, soon, "a dead letter and some output", func() bool {
 				return has(filepath.Join(dir, "dead.jsonl")) && has(filepath.Join(dir, "out.jsonl"))
 			})
 			// Every refusal is a sentence that could say too much.
 			for _, status := range []int{http.StatusUnauthorized, http.StatusForbidden, http.StatusTooManyRequests, http.StatusServiceUnavailable} {
 				w.sim.Faults().Add(ocisim.Fault{Effect: ocisim.EffectStatus, Status: status, Times: 4})
-				eventually(t, time.Minute, "refused", func() bool { return w.sim.Count("", status) >= 4 })
+				eventually(t, soon, "refused", func() bool { return w.sim.Count("", status) >= 4 })
 			}
 			w.sim.Faults().Add(ocisim.Fault{Effect: ocisim.EffectReset, Times: 4})
 			w.sim.Deny(ocisim.Denial{})
-			eventually(t, 2*time.Minute, "an input disconnected", func() bool { return s.status("/ready") == http.StatusServiceUnavailable })
+			eventually(t, soon, "an input disconnected", func() bool { return s.status("/ready") == http.StatusServiceUnavailable })
 			said := map[string]string{}
 			for _, path := range []string{"/ready", "/metrics", "/stats", "/version", "/endpoints", "/debug/config/json", "/debug/config/yaml", "/debug/stack", "/debug/pprof/symbol"} {
 				code, body := s.fetch(path)
@@ -324,16 +323,32 @@ func broken(t *testing.T, config string) map[string]string {
 	return paths
 }
 
-// printed runs the program once more and gives all that it prints within some seconds.
+// printed runs the program once more and gives all that it prints until it ends, or within some seconds after it has begun to.
 func printed(t *testing.T, env []string, args ...string) string {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
-	defer cancel()
-	out, err := itself(ctx, t, env, args...).CombinedOutput()
-	if len(out) == 0 && args[0] != "lint" {
-		t.Errorf("%s prints nothing (%v): the test shows nothing", args, err)
+	p := command(t, env, args...)
+	defer p.kill()
+	began := time.After(soon)
+	var over <-chan time.Time
+	for {
+		select {
+		case err := <-p.done:
+			if p.log.String() == "" && args[0] != "lint" {
+				t.Errorf("%s prints nothing (%v): the test shows nothing", args, err)
+			}
+			return p.log.String()
+		case <-began:
+			t.Fatalf("%s prints nothing and does not end", args)
+		case <-over:
+			p.kill()
+			<-p.done
+			return p.log.String()
+		case <-time.After(10 * time.Millisecond):
+			if over == nil && p.log.String() != "" {
+				began, over = nil, time.After(4*time.Second)
+			}
+		}
 	}
-	return string(out)
 }
 
 // TestCanariesAreFound holds the search itself to its promise.

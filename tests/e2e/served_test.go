@@ -35,15 +35,7 @@ func serve(t *testing.T, config string, env ...string) served {
 	if err := yaml.Unmarshal([]byte(config), &doc); err != nil {
 		t.Fatal(err)
 	}
-	var listen net.ListenConfig
-	l, err := listen.Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := l.Addr().String()
-	if err := l.Close(); err != nil {
-		t.Fatal(err)
-	}
+	address := freeAddress(t)
 	maps.Copy(doc, map[string]any{
 		"http":             map[string]any{"enabled": true, "address": address, "debug_endpoints": true},
 		"metrics":          map[string]any{"prometheus": map[string]any{}},
@@ -67,8 +59,31 @@ func serve(t *testing.T, config string, env ...string) served {
 	}
 	t.Cleanup(s.kill)
 	go func() { s.done <- s.cmd.Wait() }()
-	eventually(t, time.Minute, "serving", func() bool { return s.status("/ping") == http.StatusOK })
+	taken := false // by somebody else, between our asking for it and the program's taking it
+	eventually(t, soon, "serving", func() bool {
+		taken = strings.Contains(s.log.String(), "address already in use")
+		return taken || s.status("/ping") == http.StatusOK
+	})
+	if taken {
+		s.kill()
+		<-s.done
+		return serve(t, config, env...)
+	}
 	return s
+}
+
+// freeAddress gives an address that nobody listens at.
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	var listen net.ListenConfig
+	l, err := listen.Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return l.Addr().String()
 }
 
 // itself makes a command of the program.

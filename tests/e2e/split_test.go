@@ -4,7 +4,6 @@ import (
 	"net/http"
 	"path/filepath"
 	"testing"
-	"time"
 
 	"benthos-oci/plugins/ocisim"
 )
@@ -19,7 +18,7 @@ func TestTwoProcessesFindWhatOneFinds(t *testing.T) {
 		"KAFKA_BROKERS": brokers(kafka), "STATE_FILE": filepath.Join(t.TempDir(), "collect.db"),
 		"DEAD_LETTERS": filepath.Join(t.TempDir(), "dead.jsonl"),
 	}
-	run(t, marshal(t, shipped(t, "collect.yaml", w, env)), time.Minute)
+	run(t, marshal(t, shipped(t, "collect.yaml", w, env)), soon)
 	events := auditIDs(t, fromKafka(consume(t, kafka, "oci-events"), "event"))
 	checkNoneMissing(t, w.auditIDs(), events)
 	checkOnce(t, events)
@@ -27,10 +26,10 @@ func TestTwoProcessesFindWhatOneFinds(t *testing.T) {
 	hook := newEndpoint(t, func(int) int { return http.StatusOK })
 	env["WEBHOOK_URL"], env["STATE_FILE"] = hook.server.URL, filepath.Join(t.TempDir(), "detect.db")
 	first := start(t, marshal(t, read(t, "detect.yaml", env)))
-	eventually(t, 30*time.Second, "half of the incidents", func() bool { return len(ids(t, hook.deliveries())) >= len(want)/2 })
+	eventually(t, soon, "half of the incidents", func() bool { return len(ids(t, hook.deliveries())) >= len(want)/2 })
 	first.stop(t)
 	second := start(t, marshal(t, read(t, "detect.yaml", env)))
-	eventually(t, 30*time.Second, "all of the incidents", func() bool { return len(ids(t, hook.deliveries())) >= len(want) })
+	eventually(t, soon, "all of the incidents", func() bool { return len(ids(t, hook.deliveries())) >= len(want) })
 	second.stop(t)
 	got := ids(t, hook.deliveries())
 	for id := range got {

@@ -74,7 +74,7 @@ func TestStreamingRaisesWhatListingRaises(t *testing.T) {
 		inputs: []map[string]any{listing}, correlate: detect(), state: filepath.Join(t.TempDir(), "state.db"),
 		output: map[string]any{"e2e_sink": map[string]any{"name": "listed_for_streaming"}},
 	}
-	run(t, p.yaml(t), 5*time.Minute)
+	run(t, p.yaml(t), soon)
 	listed := settledOf(listedOut.deliveries())
 	if len(listed) == 0 {
 		t.Fatal("no incident: the test shows nothing")
@@ -94,7 +94,7 @@ func TestStreamingRaisesWhatListingRaises(t *testing.T) {
 		return nil
 	}
 	out.mu.Unlock()
-	run(t, p.yaml(t), 5*time.Minute)
+	run(t, p.yaml(t), soon)
 	got := out.deliveries()
 	ids := streamedIDs(t, got)
 	checkNoneMissing(t, w.auditIDs(), ids)
@@ -148,8 +148,8 @@ func TestTwoProcessesShareAStream(t *testing.T) {
 		// It comes again under its name, as a pod that keeps its own does.
 		two = start("two")
 	}
-	one.finish(t, time.Minute)
-	two.finish(t, time.Minute)
+	one.finish(t, soon)
+	two.finish(t, soon)
 	if shared == 0 {
 		t.Errorf("at none of %d kills both processes read, want it at most of them: nothing was shared", kills)
 	}

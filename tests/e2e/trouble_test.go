@@ -30,7 +30,7 @@ func TestSourceTroubleLosesNothing(t *testing.T) {
 		output:    map[string]any{"e2e_sink": map[string]any{"name": name}},
 		state:     filepath.Join(t.TempDir(), "state.db"),
 	}
-	run(t, p.yaml(t), 2*time.Minute)
+	run(t, p.yaml(t), soon)
 	if n := w.sim.Count("", http.StatusTooManyRequests) + w.sim.Count("", http.StatusInternalServerError) + w.sim.Count("", http.StatusBadGateway); n != 3 {
 		t.Errorf("%d of %d calls were answered with an error, want 3: the trouble did not happen", n, w.calls.Load()-before)
 	}
@@ -67,7 +67,7 @@ func TestOneTenancyInTroubleChangesNothingInTheOther(t *testing.T) {
 		state:     filepath.Join(t.TempDir(), "state.db"),
 	}
 	s := start(t, p.yaml(t))
-	eventually(t, time.Minute, "all events and incidents of the good tenancy", func() bool {
+	eventually(t, soon, "all events and incidents of the good tenancy", func() bool {
 		got := out.deliveries()
 		return len(auditIDs(t, got)) >= len(want) && len(settledSet(t, got)) >= raised
 	})
@@ -121,7 +121,7 @@ func TestUnreadableCompartmentDoesNotFreezeTime(t *testing.T) {
 	}
 	s := start(t, p.yaml(t))
 	var silent []delivery
-	eventually(t, time.Minute, "all readable events and the incident of silence", func() bool {
+	eventually(t, soon, "all readable events and the incident of silence", func() bool {
 		silent = nil
 		for _, d := range out.deliveries() {
 			if d.meta["incident_rule"] == "oci-audit-retention-reduced" {
@@ -146,7 +146,7 @@ func TestMalformedItemsGoToTheDeadLetters(t *testing.T) {
 	}
 	dir := t.TempDir()
 	doc := shipped(t, "files.yaml", w, map[string]string{"DATA_DIR": dir, "STATE_FILE": filepath.Join(dir, "state.db")})
-	run(t, marshal(t, doc), 2*time.Minute)
+	run(t, marshal(t, doc), soon)
 
 	dead := fileLines(t, filepath.Join(dir, "dead-letters.jsonl"))
 	if len(dead) != len(broken) {

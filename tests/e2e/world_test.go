@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -28,6 +29,8 @@ type world struct {
 	sim    *ocisim.Sim
 	server *httptest.Server
 	calls  atomic.Int64 // answered requests
+	let    atomic.Int64 // requests that were let in
+	gate   atomic.Pointer[gate]
 
 	handler atomic.Pointer[http.Handler]
 }
@@ -40,6 +43,42 @@ func (w *world) put(between func(http.Handler) http.Handler) {
 	}
 	with := between(next)
 	w.handler.Store(&with)
+}
+
+// gate lets so many requests in and holds the others until it is opened.
+type gate struct {
+	most   int64
+	opened chan struct{}
+}
+
+// holdAfter lets in so many requests more, and no other until open is called: who reads cannot run away from a test that is slow to look.
+func (w *world) holdAfter(t *testing.T, more int64) (open func()) {
+	t.Helper()
+	g := &gate{most: w.let.Load() + more, opened: make(chan struct{})}
+	w.gate.Store(g)
+	open = sync.OnceFunc(func() {
+		w.gate.CompareAndSwap(g, nil)
+		close(g.opened)
+	})
+	t.Cleanup(open)
+	return open
+}
+
+// enter waits at the gate; it gives false where the client has gone meanwhile.
+func (w *world) enter(r *http.Request) bool {
+	for g := w.gate.Load(); g != nil; g = w.gate.Load() {
+		if w.let.Add(1) <= g.most {
+			return true
+		}
+		w.let.Add(-1)
+		select {
+		case <-g.opened:
+		case <-r.Context().Done():
+			return false
+		}
+	}
+	w.let.Add(1)
+	return true
 }
 
 // newWorld starts the simulator; change may change its configuration.
@@ -61,7 +100,9 @@ func newWorld(t *testing.T, change func(*ocisim.Config)) *world {
 	w.sim = sim
 	w.put(func(http.Handler) http.Handler { return sim })
 	w.server = httptest.NewServer(http.HandlerFunc(func(out http.ResponseWriter, r *http.Request) {
-		(*w.handler.Load()).ServeHTTP(out, r)
+		if w.enter(r) {
+			(*w.handler.Load()).ServeHTTP(out, r)
+		}
 	}))
 	t.Cleanup(w.server.Close)
 	return w
