@@ -2,8 +2,10 @@ package e2e
 
 import (
 	"context"
+	"net"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -18,12 +20,96 @@ import (
 // newKafka starts a broker in this process.
 func newKafka(t *testing.T, topics ...string) *kfake.Cluster {
 	t.Helper()
-	c, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(3, topics...))
+	return newKafkaAt(t, nil, topics...)
+}
+
+// newKafkaAt is newKafka with a way to listen; nil is the network's.
+func newKafkaAt(t *testing.T, listen func(network, address string) (net.Listener, error), topics ...string) *kfake.Cluster {
+	t.Helper()
+	options := []kfake.Opt{kfake.NumBrokers(1), kfake.SeedTopics(3, topics...)}
+	if listen != nil {
+		options = append(options, kfake.ListenFn(listen))
+	}
+	c, err := kfake.NewCluster(options...)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(c.Close)
 	return c
+}
+
+// connections are those of a broker. What a process has sent before it died may be read after its death: until its connections are closed.
+type connections struct {
+	mu   sync.Mutex
+	open map[string]bool // mu; by the client's address
+	ours map[string]bool // mu; those of this process
+}
+
+// listen listens as the broker.
+func (c *connections) listen(network, address string) (net.Listener, error) {
+	var listen net.ListenConfig
+	l, err := listen.Listen(context.Background(), network, address)
+	return watchedListener{l, c}, err
+}
+
+// dial connects as a client of this process.
+func (c *connections) dial(ctx context.Context, network, address string) (net.Conn, error) {
+	var dialer net.Dialer
+	conn, err := dialer.DialContext(ctx, network, address)
+	if err == nil {
+		c.note(&c.ours, conn.LocalAddr().String(), true)
+	}
+	return conn, err
+}
+
+func (c *connections) note(in *map[string]bool, address string, there bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if *in == nil {
+		*in = map[string]bool{}
+	}
+	(*in)[address] = there
+}
+
+// others is how many connections of other processes are open.
+func (c *connections) others() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	n := 0
+	for address, open := range c.open {
+		if open && !c.ours[address] {
+			n++
+		}
+	}
+	return n
+}
+
+type watchedListener struct {
+	net.Listener
+
+	of *connections
+}
+
+// Accept implements net.Listener.
+func (l watchedListener) Accept() (net.Conn, error) {
+	conn, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	l.of.note(&l.of.open, conn.RemoteAddr().String(), true)
+	return watchedConn{conn, l.of}, nil
+}
+
+type watchedConn struct {
+	net.Conn
+
+	of *connections
+}
+
+// Close implements net.Conn.
+func (c watchedConn) Close() error {
+	c.of.note(&c.of.open, c.RemoteAddr().String(), false)
+	return c.Conn.Close()
 }
 
 func brokers(c *kfake.Cluster) string { return strings.Join(c.ListenAddrs(), ",") }
@@ -107,6 +193,7 @@ func fromKafka(records []*kgo.Record, kind string) []delivery {
 
 // TestKafkaOutageLosesNothing takes the broker away while config/kafka.yaml runs.
 func TestKafkaOutageLosesNothing(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, func(c *ocisim.Config) { c.Events = 2000 })
 	quiet := settledSet(t, collectAll(t, w, nil))
 

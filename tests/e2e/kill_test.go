@@ -48,9 +48,10 @@ func TestKillsLoseNothingAndChangeNoIncident(t *testing.T) {
 		truth[e.ID] = e
 	}
 
-	kafka := newKafka(t, "oci-events", "oci-incidents")
+	sockets := &connections{}
+	kafka := newKafkaAt(t, sockets.listen, "oci-events", "oci-incidents")
 	kinds := map[string]string{"oci-events": "event", "oci-incidents": "incident"}
-	topics := follow(t, kafka, "oci-events", "oci-incidents")
+	topics := followBy(t, kafka, sockets.dial, "oci-events", "oci-incidents")
 	state := filepath.Join(t.TempDir(), "state.db")
 	doc := shipped(t, "kafka.yaml", w, map[string]string{
 		"KAFKA_BROKERS": brokers(kafka), "STATE_FILE": state, "DEAD_LETTERS": filepath.Join(t.TempDir(), "dead.jsonl"),
@@ -66,6 +67,7 @@ func TestKillsLoseNothingAndChangeNoIncident(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	killed, most, could, unsaved, repeated := 0, 0, 0, 0, 0
 	settle := func() {
+		eventually(t, soon, "all read that the dead process has sent", func() bool { return sockets.others() == 0 })
 		topics.catchUp(t, kinds)
 		twice := topics.tally.repeats() - repeated
 		if killed > 0 && twice > unsaved {

@@ -3,6 +3,7 @@ package e2e
 import (
 	"context"
 	"encoding/json"
+	"net"
 	"slices"
 	"strconv"
 	"sync"
@@ -93,7 +94,13 @@ type reader struct {
 // follow begins to read topics, the kind of whose records stands beside them.
 func follow(t *testing.T, c *kfake.Cluster, topics ...string) *reader {
 	t.Helper()
-	client, err := kgo.NewClient(kgo.SeedBrokers(c.ListenAddrs()...), kgo.ConsumeTopics(topics...), kgo.FetchMaxWait(100*time.Millisecond))
+	return followBy(t, c, (&net.Dialer{}).DialContext, topics...)
+}
+
+// followBy is follow with a way to connect.
+func followBy(t *testing.T, c *kfake.Cluster, dial func(ctx context.Context, network, address string) (net.Conn, error), topics ...string) *reader {
+	t.Helper()
+	client, err := kgo.NewClient(kgo.SeedBrokers(c.ListenAddrs()...), kgo.ConsumeTopics(topics...), kgo.FetchMaxWait(100*time.Millisecond), kgo.Dialer(dial))
 	if err != nil {
 		t.Fatal(err)
 	}
