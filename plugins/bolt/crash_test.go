@@ -1,8 +1,8 @@
 package bolt
 
 import (
+	"bufio"
 	"bytes"
-	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -24,6 +24,9 @@ import (
 // writesTo names the variable that makes this test binary a process which only writes: two items in each write, the same in both.
 const writesTo = "BOLT_WRITES_TO"
 
+// hasWritten is what it says after its first write.
+const hasWritten = "has written"
+
 // TestWriterThatIsKilled is that process; by itself it is no test.
 func TestWriterThatIsKilled(t *testing.T) {
 	path := os.Getenv(writesTo)
@@ -32,7 +35,11 @@ func TestWriterThatIsKilled(t *testing.T) {
 	}
 	s := openStore(t, Options{Path: path, Bucket: "cache"})
 	n := position(t, s)
+	first := n + 1
 	for {
+		if n == first {
+			fmt.Println(hasWritten)
+		}
 		n++
 		text := fmt.Sprintf("%d %s", n, make([]byte, n*997%20_000))
 		if err := s.Save([]Item{{Key: "cursor", Value: []byte(text)}, {Key: "ids", Value: []byte(text)}}); err != nil {
@@ -77,14 +84,23 @@ func TestKillInAWriteLeavesTheStateBeforeOrAfterIt(t *testing.T) {
 	random := rand.New(rand.NewPCG(5, 6))
 	last, readable := 0, 0
 	for kill := range kills {
-		ctx, stop := context.WithTimeout(t.Context(), 100*time.Millisecond+time.Duration(random.Int64N(int64(60*time.Millisecond))))
-		cmd := exec.CommandContext(ctx, self, "-test.run", "^TestWriterThatIsKilled$")
+		cmd := exec.CommandContext(t.Context(), self, "-test.run", "^TestWriterThatIsKilled$")
 		cmd.Env = append(os.Environ(), writesTo+"="+path)
-		out, err := cmd.CombinedOutput()
-		killed := ctx.Err() != nil
-		stop()
-		if !killed {
-			t.Fatalf("the writer ended by itself: %v\n%s", err, out)
+		said, err := cmd.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		lines := bufio.NewScanner(said)
+		for lines.Scan() && lines.Text() != hasWritten {
+			t.Logf("the writer says %q", lines.Text())
+		}
+		time.Sleep(time.Duration(random.Int64N(int64(100 * time.Millisecond))))
+		_ = cmd.Process.Kill()
+		if err := cmd.Wait(); cmd.ProcessState.Exited() {
+			t.Fatalf("the writer ended by itself: %v", err)
 		}
 		s := openStore(t, Options{Path: path, Bucket: "cache"})
 		now := position(t, s)
