@@ -38,7 +38,7 @@ func waitForFile(ts *testscript.TestScript, _ bool, args []string) {
 		ts.Fatalf("usage: wait-for-file FILE")
 	}
 	path := ts.MkAbs(args[0])
-	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(5 * time.Minute); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
 		if info, err := os.Stat(path); err == nil && info.Size() > 0 {
 			return
 		}

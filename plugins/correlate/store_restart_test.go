@@ -71,8 +71,9 @@ func TestRestartOverManyKeysIsQuick(t *testing.T) {
 	if !outcomes[0].Matched || outcomes[0].Late {
 		t.Errorf("got %+v, want a match", outcomes[0])
 	}
-	if took > 2*time.Second {
-		t.Errorf("the first event took %v, want at most 2s", took)
+	// Of the processors: what else the machine does is not what the file costs.
+	if cpu > 2*time.Second {
+		t.Errorf("the first event took %v of CPU, want at most 2s", cpu)
 	}
 	// It is the state that was saved: its deadline comes, with both events.
 	tick := watermark.Tick{Number: "2", Boot: "b", Tenancies: map[string]event.Time{"t1": start + 7}, All: start + 7}

@@ -66,7 +66,7 @@ oci_logging:
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	if err := stream.Run(ctx); err != nil {
 		t.Fatal(err)

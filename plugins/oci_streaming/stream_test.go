@@ -35,7 +35,7 @@ func TestStreamReadsASimulatedTenancyOverHTTP(t *testing.T) {
 		strings.ReplaceAll(strings.TrimSpace(sim.ConfigBlock(server.URL, 0)), "\n", "\n    "), sim.Stream(0, region, ocisim.AuditStream).OCID)); err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	var mu sync.Mutex
 	got := map[string]bool{}
