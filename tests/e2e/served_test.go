@@ -99,7 +99,7 @@ func itself(ctx context.Context, t *testing.T, env []string, args ...string) *ex
 }
 
 func (s served) fetch(path string) (int, string) {
-	client := http.Client{Timeout: 10 * time.Second}
+	client := http.Client{Timeout: time.Minute}
 	resp, err := client.Get("http://" + s.address + path) //nolint:noctx // the client has a timeout of its own
 	if err != nil {
 		return 0, ""
