@@ -62,7 +62,12 @@ func serve(t *testing.T, config string, env ...string) served {
 	taken := false // by somebody else, between our asking for it and the program's taking it
 	eventually(t, soon, "serving", func() bool {
 		taken = strings.Contains(s.log.String(), "address already in use")
-		return taken || s.status("/ping") == http.StatusOK
+		if taken || s.status("/ping") != http.StatusOK {
+			return taken
+		}
+		// The server answers before all of its pages are there.
+		ready := s.status("/ready")
+		return ready == http.StatusOK || ready == http.StatusServiceUnavailable
 	})
 	if taken {
 		s.kill()
