@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"context"
+	"encoding/json"
 	"net"
 	"path/filepath"
 	"strings"
@@ -134,6 +135,41 @@ func consume(t *testing.T, c *kfake.Cluster, topic string) []*kgo.Record {
 		got = append(got, fetches.Records()...)
 	}
 	return got
+}
+
+// produce puts records into the same partitions of another topic.
+func produce(t *testing.T, c *kfake.Cluster, topic string, records []*kgo.Record) {
+	t.Helper()
+	client, err := kgo.NewClient(kgo.SeedBrokers(c.ListenAddrs()...), kgo.RecordPartitioner(kgo.ManualPartitioner()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), soon)
+	defer cancel()
+	var all []*kgo.Record
+	for _, r := range records {
+		all = append(all, &kgo.Record{Topic: topic, Partition: r.Partition, Key: r.Key, Value: r.Value, Headers: r.Headers})
+	}
+	if err := client.ProduceSync(ctx, all...).FirstErr(); err != nil {
+		t.Fatalf("filling %s: %v", topic, err)
+	}
+}
+
+// happened gives the time of a raw record.
+func happened(t *testing.T, body []byte) time.Time {
+	t.Helper()
+	var r struct {
+		Event   time.Time `json:"eventTime"`
+		Problem time.Time `json:"timeLastDetected"`
+	}
+	if err := json.Unmarshal(body, &r); err != nil || r.Event.IsZero() == r.Problem.IsZero() {
+		t.Fatalf("a record has no time, or two (%v): %.200s", err, body)
+	}
+	if r.Event.IsZero() {
+		return r.Problem
+	}
+	return r.Event
 }
 
 // count gives the number of records in the topic.
