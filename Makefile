@@ -74,7 +74,7 @@ fuzz: ## Fuzz each reader of outside bytes for FUZZTIME (30s)
 	@for file in $$(git ls-files '*_test.go'); do \
 		for target in $$(sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\)(.*/\1/p' "$$file"); do \
 			echo "== $$(dirname "$$file") $$target"; \
-			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "./$$(dirname "$$file")"; \
+			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x "./$$(dirname "$$file")"; \
 		done; \
 	done
 
@@ -127,7 +127,7 @@ configs: build ## Lint every YAML file of the checkout and test the shipped conf
 	$(PROGRAM) test ./config/...
 
 .PHONY: check
-check: lint check-generated rules configs release race ## Everything that CI checks
+check: lint check-generated rules configs release mutation race ## Everything that CI checks besides `make test`
 
 .PHONY: vuln
 vuln: ## Look for known vulnerabilities (needs the network)

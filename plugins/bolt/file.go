@@ -215,7 +215,7 @@ func explain(path string, err error) error {
 		if pid, e := os.ReadFile(holderPath(path)); e == nil {
 			holder = "the process with id " + strings.TrimSpace(string(pid))
 		}
-		return fmt.Errorf("%s holds it; stop that one, or give each its own path: %w", holder, err)
+		return fmt.Errorf("%s holds it (%w): stop that one, or give each its own path", holder, err)
 	case errors.Is(err, ErrJournal):
 		return fmt.Errorf("put back the two that were written together, or move both away, the file and %s, to begin with an empty one, "+
 			"then the inputs read again from their `start`: %w", journalPath(path), err)

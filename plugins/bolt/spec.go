@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/redpanda-data/benthos/v4/public/service"
+
+	"benthos-oci/plugins/internal/lintrule"
 )
 
 const (
@@ -71,6 +73,7 @@ Under `+"`benthos-oci test`"+` each test case gets an empty store of its own tha
 				Example("cursors").
 				Advanced(),
 			service.NewDurationField(fieldDefaultTTL).
+				LintRule(lintrule.Span(fieldDefaultTTL, lintrule.Positive, 0)).
 				Description("How long an item lives that was written without a TTL of its own. Without it, for ever.").
 				Optional().
 				Example("720h").
