@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"sync"
 
 	"github.com/redpanda-data/benthos/v4/public/bloblang"
 
@@ -58,15 +59,24 @@ func inBytes(keep bool) bloblang.Method {
 		if b == nil {
 			return v, nil
 		}
-		// A document is hardly ever larger than its record by more than its captions.
-		const captions = 1024
-		doc, err := normalize.AppendJSON(make([]byte, 0, len(b)+captions), b, keep)
+		// What leaves takes no more room than it needs: it may be on its way for long.
+		buffer := buffers.Get().(*[]byte)
+		defer buffers.Put(buffer)
+		doc, err := normalize.AppendJSON((*buffer)[:0], b, keep)
 		if err != nil {
 			return nil, err
 		}
-		return doc, nil
+		if cap(doc) <= mostKept {
+			*buffer = doc
+		}
+		return bytes.Clone(doc), nil
 	}
 }
+
+var buffers = sync.Pool{New: func() any { return new([]byte) }}
+
+// mostKept is the largest buffer that is used again.
+const mostKept = 1 << 20
 
 // onRecord makes a method of a function on a record's bytes.
 func onRecord(f func([]byte) (map[string]any, error)) bloblang.Method {

@@ -116,8 +116,7 @@ func (d *draft) envelope(root *fastjson.Value, kind Kind, eventType string, part
 	case kind == FlowLog:
 		return flow(s, t), nil
 	}
-	_, known := event.OperationOfType(eventType)
-	if known || kind == AuditAPI || kind == EventsService || s.group == logAudit || str(s.data, "eventName") != "" {
+	if typeOf(eventType).known || kind == AuditAPI || kind == EventsService || s.group == logAudit || str(s.data, "eventName") != "" {
 		return audit(s, t), nil
 	}
 	return serviceLog(s, t), nil
@@ -170,7 +169,7 @@ func common(s source, t event.Time, d deed, product string) (doc, metadata *obje
 
 // audit builds the document of an audit event.
 func audit(s source, t event.Time) *object {
-	op := operationOf(s.eventType)
+	op := typeOf(s.eventType).operation
 	if op.domain {
 		if name := str(s.details, "eventId"); name != "" {
 			op = domainOperation(name, op.service)

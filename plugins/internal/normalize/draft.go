@@ -15,6 +15,7 @@ type draft struct {
 	objects []*object
 	used    int
 	nodes   []node
+	sums    []uint64 // of keys, while an object is looked through
 }
 
 // object is a JSON object. Its members have different names, and none of them says nothing, but for those set by fixed.

@@ -63,6 +63,10 @@ func appendText(dst []byte, s string) []byte {
 	dst = append(dst, '"')
 	begin := 0
 	for i := 0; i < len(s); {
+		if i+8 <= len(s) && plain(s[i:i+8]) {
+			i += 8
+			continue
+		}
 		c := s[i]
 		if c >= ' ' && c != '"' && c != '\\' && c < utf8.RuneSelf {
 			i++
@@ -96,4 +100,16 @@ func appendText(dst []byte, s string) []byte {
 		begin = i
 	}
 	return append(append(dst, s[begin:]...), '"')
+}
+
+// plain says of eight bytes that none of them has to be escaped; false says nothing.
+func plain(s string) bool {
+	const ones, high = 0x0101010101010101, 0x8080808080808080
+	_ = s[7]
+	x := uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 |
+		uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56 // one load
+	control := x - ones*' '        // the high bit of what is below a space
+	quote := x ^ ones*'"' - ones   // of a quotation mark
+	escape := x ^ ones*'\\' - ones // of a backslash
+	return (x|control|quote|escape)&high == 0
 }

@@ -159,8 +159,10 @@ func (d *draft) normalize(b []byte, parts extent) (*object, Kind, error) {
 			Do: "map it with a mapping of its own, or route it past this step", Err: ErrKind,
 		}
 	}
-	if err == nil && parts == whole && d.hasDuplicates(root) {
-		d.warn(doc, duplicates(root))
+	if err == nil && parts == whole && d.mayRepeat(root) {
+		if repeated := duplicates(root); len(repeated) > 0 {
+			d.warn(doc, repeated)
+		}
 	}
 	return doc, kind, err
 }

@@ -234,11 +234,12 @@ func Static(kind Kind, eventType string) event.Facts {
 		facts["metadata.product.name"] = productCloudGuard
 		return facts
 	}
-	if _, known := event.OperationOfType(eventType); !known && (kind == ConnectorHub || kind == LoggingSearch) {
+	t := typeOf(eventType)
+	if !t.known && (kind == ConnectorHub || kind == LoggingSearch) {
 		return facts // may be the log of a service
 	}
 	facts["metadata.product.name"] = productAudit
-	op := operationOf(eventType)
+	op := t.operation
 	if op.domain {
 		return facts
 	}

@@ -2,7 +2,9 @@ package normalize
 
 import (
 	"fmt"
+	"hash/maphash"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -129,6 +131,9 @@ func daysBefore(year, month int) int {
 
 // parseTime reads a time as Oracle's services write it.
 func parseTime(s string) (event.Time, bool) {
+	if s == "" {
+		return 0, false // an error is an allocation
+	}
 	if t, ok := usualTime(s); ok {
 		return t, true
 	}
@@ -167,25 +172,48 @@ func unescapeNames(v *fastjson.Value) {
 	}
 }
 
-// hasDuplicates tells whether a key stands more than once in an object of v.
-func (d *draft) hasDuplicates(v *fastjson.Value) bool {
-	found := false
+// keySeed is that of the sums of this process: nothing that leaves it depends on it.
+var keySeed = maphash.MakeSeed()
+
+// mayRepeat is false only when no key stands more than once in an object of v: it looks at sums of keys.
+func (d *draft) mayRepeat(v *fastjson.Value) bool {
 	switch v.Type() {
 	case fastjson.TypeObject:
-		names := d.object()
+		const few = 32
+		begin := len(d.sums) // those of the objects around this one stand before it
+		var many map[uint64]struct{}
+		found := false
 		v.GetObject().Visit(func(key []byte, member *fastjson.Value) {
-			if found = found || names.has(view(key)) || isContainer(member) && d.hasDuplicates(member); !found {
-				names.fixed(view(key), nil)
+			if found || isContainer(member) && d.mayRepeat(member) {
+				found = true
+				return
 			}
+			sum := maphash.Bytes(keySeed, key)
+			if many == nil && len(d.sums)-begin >= few {
+				many = make(map[uint64]struct{}, 2*few)
+				for _, known := range d.sums[begin:] {
+					many[known] = struct{}{}
+				}
+			}
+			if many != nil {
+				_, found = many[sum]
+				many[sum] = struct{}{}
+				return
+			}
+			found = slices.Contains(d.sums[begin:], sum)
+			d.sums = append(d.sums, sum)
 		})
-		d.used-- // the names are needed no more, nor are those below
+		d.sums = d.sums[:begin]
+		return found
 	case fastjson.TypeArray:
 		for _, element := range v.GetArray() {
-			found = found || isContainer(element) && d.hasDuplicates(element)
+			if isContainer(element) && d.mayRepeat(element) {
+				return true
+			}
 		}
 	default: // it has no members
 	}
-	return found
+	return false
 }
 
 // duplicates says which keys stand more than once in an object of v, at most a few of them.
