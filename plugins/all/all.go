@@ -14,6 +14,8 @@ import (
 
 	"github.com/redpanda-data/benthos/v4/public/service"
 	"github.com/urfave/cli/v2"
+
+	"benthos-oci/plugins/all/heap"
 )
 
 const (
@@ -27,6 +29,7 @@ var errFailed = errors.New("the command has failed")
 
 // Main runs the program with the arguments of the process, its name first, and gives the exit code.
 func Main(args []string) int {
+	heap.Raise(heap.Floor)
 	code, err := service.RunCLIToCode(context.Background(), options(args)...)
 	if err != nil && !errors.Is(err, errFailed) {
 		fmt.Fprintln(os.Stderr, err)

@@ -24,6 +24,7 @@ import (
 
 	_ "github.com/redpanda-data/benthos/v4/public/components/pure"
 
+	"benthos-oci/plugins/all/heap"
 	_ "benthos-oci/plugins/bolt"
 	_ "benthos-oci/plugins/correlate"
 	_ "benthos-oci/plugins/correlate_source"
@@ -106,6 +107,7 @@ func (o options) measureOne(ctx context.Context, out io.Writer) error {
 		if r.name != o.child {
 			continue
 		}
+		heap.Raise(heap.Floor) // as the program does
 		m, err := measure(ctx, r, setting{corpus: o.corpus, events: o.events, dir: o.dir}, profiles{
 			cpu: profile(o.cpu, r.name, "cpu"), memory: profile(o.memory, r.name, "mem"),
 		})
