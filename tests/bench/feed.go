@@ -68,7 +68,9 @@ func (f *feed) ReadBatch(context.Context) (service.MessageBatch, service.AckFunc
 	}
 	f.next = min(at+batchSize, len(f.events))
 	if f.built {
-		return f.give(f.ready[at/batchSize])
+		batch := f.ready[at/batchSize]
+		f.ready[at/batchSize] = nil // what was delivered is nobody's any more, as behind a real input
+		return f.give(batch)
 	}
 	return f.give(messages(f.events[at:f.next]))
 }

@@ -67,7 +67,7 @@ func (t *trace) tick(ctx context.Context, to event.Time, title string) error {
 			t.say("%s", strings.TrimRight("  "+when.String()+" "+keyOf(t.rule, inc.Key), " "))
 			t.fires(inc)
 		}
-		if inc.Action == incident.Close && !(grown && inc.Closed >= inc.Slot.Add(inc.Per)) {
+		if inc.Action == incident.Close && (!grown || inc.Closed < inc.Slot.Add(inc.Per)) {
 			t.say("  %s %s\n  closed: %s", inc.Closed, keyOf(t.rule, inc.Key), incidentText(inc))
 		}
 	}
