@@ -153,10 +153,13 @@ func (r row) feed(s setting) (f *feed, release func(), err error) {
 	if r.kind == ofKeys {
 		keys := min(r.keys, s.events)
 		f.events = corpus.Keyed(c.lines, keys)
-		f.warmUp = warmUp(c.lines, keys)
+		f.warmUp, f.settle = warmUp(c.lines, keys), settling
 	}
 	return f, c.unmap, nil
 }
+
+// settling is how many batches correlate needs to look at all that it keeps twice, and to lay to rest what nothing has touched.
+const settling = 2200
 
 // warmUp opens keys. It is one event by so many principals, made as it is read: to hold all of them would be to measure them.
 func warmUp(lines [][]byte, keys int) func(at int) []byte {

@@ -363,8 +363,12 @@ func (e *Engine) sweep(n int64) {
 }
 
 func (e *Engine) sweepShard(s *shard) {
+	var last string // the scope of the record before, which is mostly that of the next one
+	mark, known := int64(0), false
 	s.each(func(r *record) {
-		mark := e.marks.at(r.plan.scope(r.tenancy))
+		if scope := r.plan.scope(r.tenancy); !known || scope != last {
+			last, mark, known = scope, e.marks.at(scope), true
+		}
 		switch {
 		case r.over(mark, e.opt.Emit) || e.store != nil && r.cold(mark):
 			s.remove(r)

@@ -107,30 +107,43 @@ const (
 	base32Digits = "abcdefghijklmnopqrstuvwxyz234567"
 )
 
-func isHexDigit(b byte) bool { return b >= '0' && b <= '9' || b >= 'a' && b <= 'f' }
+// Classes of letters.
+const (
+	classHex byte = 1 << iota
+	classBase32
+)
 
-func isHex(s string) bool {
+// classes has the classes of each letter.
+var classes = func() (of [256]byte) {
+	for i := range len(hexDigits) {
+		of[hexDigits[i]] |= classHex
+	}
+	for i := range len(base32Digits) {
+		of[base32Digits[i]] |= classBase32
+	}
+	return of
+}()
+
+// all says whether all letters of s are of a class. Most texts that are not say so in their first letters.
+func all(s string, class byte) bool {
+	for ; len(s) >= 4; s = s[4:] {
+		if classes[s[0]]&classes[s[1]]&classes[s[2]]&classes[s[3]]&class == 0 {
+			return false
+		}
+	}
 	for i := range len(s) {
-		if !isHexDigit(s[i]) {
+		if classes[s[i]]&class == 0 {
 			return false
 		}
 	}
 	return true
 }
 
+func isHex(s string) bool { return all(s, classHex) }
+
 func isUUID(s string) bool {
-	for i := range len(s) {
-		if i == 8 || i == 13 || i == 18 || i == 23 {
-			if s[i] != '-' {
-				return false
-			}
-			continue
-		}
-		if !isHexDigit(s[i]) {
-			return false
-		}
-	}
-	return true
+	return s[8] == '-' && s[13] == '-' && s[18] == '-' && s[23] == '-' &&
+		isHex(s[:8]) && isHex(s[9:13]) && isHex(s[14:18]) && isHex(s[19:23]) && isHex(s[24:])
 }
 
 func hexValue(b byte) byte {
@@ -147,14 +160,7 @@ func appendHex(dst []byte, s string) []byte {
 	return dst
 }
 
-func isBase32(s string) bool {
-	for i := range len(s) {
-		if b := s[i]; (b < 'a' || b > 'z') && (b < '2' || b > '7') {
-			return false
-		}
-	}
-	return true
-}
+func isBase32(s string) bool { return all(s, classBase32) }
 
 // appendBase32 packs eight letters into five bytes, the last ones as far as they go.
 func appendBase32(dst []byte, s string) []byte {
