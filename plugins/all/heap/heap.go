@@ -15,7 +15,7 @@ import (
 )
 
 // Floor is how large the heap may grow, in bytes, before garbage is collected, however little of it lives.
-const Floor = 96 << 20
+const Floor = 128 << 20
 
 // Raise lets the heap grow to the floor before it is collected; above that to twice what lives, as ever.
 // Where the environment has GOGC, that counts. GOMEMLIMIT is kept in any case. stop undoes it.
