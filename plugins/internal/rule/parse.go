@@ -59,7 +59,11 @@ func Duplicates(rules []*Rule) Problems {
 	first := map[string]Position{}
 	for _, r := range rules {
 		if at, twice := first[r.ID]; twice {
-			problems = append(problems, Problem{Pos: r.Pos, Text: "the id \"" + r.ID + "\" is taken: it is also that of the rule at " + at.String()})
+			text := "the id \"" + r.ID + "\" is taken: it is also that of the rule at " + at.String()
+			if strings.HasSuffix(r.Pos.File, "/"+at.File) {
+				text += " of a pack: name the pack or the file, not both, and tune what a pack brings by `overrides`"
+			}
+			problems = append(problems, Problem{Pos: r.Pos, Text: text})
 			continue
 		}
 		first[r.ID] = r.Pos

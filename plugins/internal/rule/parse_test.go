@@ -311,6 +311,18 @@ func TestInlineRulesMayBeAList(t *testing.T) {
 	}
 }
 
+// TestRuleOfAPackThatIsNamedAsAFileTooSaysSo gives one rule twice: by its pack, and by its file in a checkout.
+func TestRuleOfAPackThatIsNamedAsAFileTooSaysSo(t *testing.T) {
+	pack, file := &Rule{ID: "a", Pos: Position{File: "oci/iam/a.yaml", Line: 1, Column: 1}}, &Rule{ID: "a", Pos: Position{File: "rules/oci/iam/a.yaml", Line: 1, Column: 1}}
+	if got := Duplicates([]*Rule{pack, file}).String(); !strings.Contains(got, "of a pack: name the pack or the file, not both") {
+		t.Errorf("got %s, want that the other one is of a pack", got)
+	}
+	file.Pos.File = "site/a.yaml"
+	if got := Duplicates([]*Rule{pack, file}).String(); strings.Contains(got, "of a pack") || got == "" {
+		t.Errorf("got %q, want a rule that is there twice, and no word of packs: another file may have its id by chance", got)
+	}
+}
+
 func TestShippedExamplesHaveNoErrors(t *testing.T) {
 	dir := filepath.Join(root(t), "..", "shared", "examples", "rules")
 	if _, err := os.Stat(dir); err != nil {
