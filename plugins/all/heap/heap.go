@@ -45,7 +45,8 @@ type tuner struct {
 
 // arm makes garbage that tells of the next collection.
 func (t *tuner) arm() {
-	type telling struct{ next *telling }
+	// With a pointer in it, so that it is not put together with others, and lives as long as they do.
+	type telling struct{ _ *byte }
 	runtime.AddCleanup(new(telling), func(t *tuner) {
 		if t.tune() {
 			t.arm()
